@@ -6,8 +6,6 @@ from uuid import UUID
 
 import uuid_utils
 
-from common_lib.errors import NotFound
-
 UserId = NewType("UserId", UUID)
 AddressId = NewType("AddressId", UUID)
 SellerId = NewType("SellerId", UUID)
@@ -20,8 +18,6 @@ PaymentId = NewType("PaymentId", UUID)
 ReservationId = NewType("ReservationId", UUID)
 EventId = NewType("EventId", UUID)
 
-_CANONICAL_LENGTH = 36
-
 
 def new_id() -> UUID:
     return UUID(int=uuid_utils.uuid7().int)
@@ -31,13 +27,3 @@ def created_at(identifier: UUID) -> datetime:
     """Return the moment carried by a UUIDv7, in UTC, to the millisecond."""
     milliseconds = identifier.int >> 80
     return datetime.fromtimestamp(milliseconds / 1000, tz=UTC)
-
-
-def parse_id(text: str) -> UUID:
-    """Read an id from a path; a malformed one names nothing, so it raises NotFound."""
-    if len(text) != _CANONICAL_LENGTH:
-        raise NotFound
-    try:
-        return UUID(text)
-    except ValueError:
-        raise NotFound from None
