@@ -1,0 +1,38 @@
+"""Refresh tokens: one row per issued token, never the token itself."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import BINARY, ForeignKey, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from common_lib.database import TABLE_OPTIONS, Id, UtcDateTime
+from user_service.models.base import Base
+
+
+class RefreshToken(Base):
+    """A link in a family that began with one login.
+
+    `rotated_at` is set when the token was exchanged for the next one; seeing it again afterwards
+    means that it was stolen, and the family is revoked (RFC 9700, 4.14.2). `jti` names the
+    access token issued with it.
+    """
+
+    __tablename__ = "refresh_tokens"
+    __table_args__ = (
+        UniqueConstraint("token_hash", name="uq_refresh_tokens_token_hash"),
+        Index("ix_refresh_tokens_family_id", "family_id"),
+        Index("ix_refresh_tokens_user_id_created_at", "user_id", "created_at"),
+        Index("ix_refresh_tokens_expires_at", "expires_at"),
+        TABLE_OPTIONS,
+    )
+
+    id: Mapped[UUID] = mapped_column(Id, primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(Id, ForeignKey("users.id"))
+    family_id: Mapped[UUID] = mapped_column(Id)
+    token_hash: Mapped[bytes] = mapped_column(BINARY(32))
+    jti: Mapped[UUID] = mapped_column(Id)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    rotated_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
