@@ -34,7 +34,6 @@ NAMING: Final = {
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
     "ck": "ck_%(table_name)s_%(constraint_name)s",
     "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-    "pk": "pk_%(table_name)s",
 }
 
 # MySQL error codes: https://dev.mysql.com/doc/mysql-errors/8.4/en/server-error-reference.html
