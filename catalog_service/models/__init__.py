@@ -1,0 +1,38 @@
+"""Every table of catalog_db; importing this package completes the metadata."""
+
+from catalog_service.models.base import Base
+from catalog_service.models.categories import Category
+from catalog_service.models.inventory import (
+    RESERVATION_MOVES,
+    Inventory,
+    MovementKind,
+    Reservation,
+    ReservationLine,
+    ReservationStatus,
+    StockMovement,
+)
+from catalog_service.models.products import Product, ProductImage, ProductStatus, ProductVariant
+from catalog_service.models.reviews import Review, ReviewStatus
+from catalog_service.models.sellers import Seller, SellerStatus
+from catalog_service.models.wishlists import WishlistItem
+
+__all__ = [
+    "RESERVATION_MOVES",
+    "Base",
+    "Category",
+    "Inventory",
+    "MovementKind",
+    "Product",
+    "ProductImage",
+    "ProductStatus",
+    "ProductVariant",
+    "Reservation",
+    "ReservationLine",
+    "ReservationStatus",
+    "Review",
+    "ReviewStatus",
+    "Seller",
+    "SellerStatus",
+    "StockMovement",
+    "WishlistItem",
+]

@@ -1,0 +1,36 @@
+"""Stores: a seller is one user's store."""
+
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from catalog_service.models.base import Base, Timestamps, enum_column
+from common_lib.database import TABLE_OPTIONS, Id
+
+
+class SellerStatus(StrEnum):
+    PENDING = "PENDING"
+    ACTIVE = "ACTIVE"
+    SUSPENDED = "SUSPENDED"
+
+
+class Seller(Timestamps, Base):
+    """A store. Only an ACTIVE one may list products."""
+
+    __tablename__ = "sellers"
+    __table_args__ = (UniqueConstraint("user_id"), UniqueConstraint("slug"), TABLE_OPTIONS)
+
+    id: Mapped[UUID] = mapped_column(Id, primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(Id)
+    store_name: Mapped[str] = mapped_column(String(120))
+    slug: Mapped[str] = mapped_column(String(140))
+    description: Mapped[str] = mapped_column(Text, default="")
+    status: Mapped[SellerStatus] = mapped_column(
+        enum_column(SellerStatus), default=SellerStatus.PENDING
+    )
+
+    @property
+    def may_sell(self) -> bool:
+        return self.status is SellerStatus.ACTIVE
