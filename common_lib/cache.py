@@ -80,7 +80,7 @@ class TieredCache:
         return True, entry[1]
 
     async def get(self, key: str, load: Loader) -> bytes | None:
-        """Return the value, loading it where neither level has it; the loader's errors pass through."""
+        """Return the value, loaded where neither level has it; the loader's errors pass on."""
         found, value = self.peek(key)
         if found:
             return value

@@ -1,0 +1,260 @@
+"""Calls to other services: deadline, one retry layer, circuit breaker, service token, trace.
+
+The breaker is our own: of the libraries tried, two let every half-open call through at once and one
+fails on coroutines (ADR on the circuit breaker).
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any, Final, Protocol
+
+import orjson
+import structlog
+from prometheus_client import Counter
+from pyreqwest.client import Client, ClientBuilder
+from pyreqwest.exceptions import ConnectError, ConnectTimeoutError, PyreqwestError
+
+from common_lib.errors import Unavailable
+from common_lib.telemetry import child_span, current_request_id
+
+log = structlog.get_logger(__name__)
+
+CALLS = Counter("http_client_calls_total", "Calls to other services", ["target", "outcome"])
+# Retries may add at most this share to the calls of a client (a budget against retry storms).
+RETRY_BUDGET: Final = 0.1
+_RETRY_BURST: Final = 10.0
+
+# The request did not leave this process, so that even a POST may go to another address.
+_NEVER_SENT: Final = (ConnectError, ConnectTimeoutError)
+
+# The moment (time.monotonic) by which the work in hand must be answered; None where none was given.
+deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
+
+
+class TokenIssuer(Protocol):
+    def issue(self, audience: str) -> str: ...
+
+
+class BreakerState(StrEnum):
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+
+
+class CircuitOpen(Unavailable):
+    code = "circuit_open"
+    title = "A part that is needed has failed repeatedly and is left alone for a moment"
+
+
+class CallTimedOut(Unavailable):
+    """The other side may or may not have done the work."""
+
+    code = "upstream_timeout"
+    title = "A part that is needed did not answer in time"
+
+
+@dataclass(slots=True)
+class CircuitBreaker:
+    """Opens after `threshold` failures in a row; lets exactly one probe through after `rest_s`."""
+
+    name: str
+    threshold: int = 5
+    rest_s: float = 2.0
+    _failures: int = 0
+    _opened_at: float = 0.0
+    _probing_since: float | None = None
+
+    @property
+    def state(self) -> BreakerState:
+        if self._failures < self.threshold:
+            return BreakerState.CLOSED
+        if time.monotonic() - self._opened_at < self.rest_s:
+            return BreakerState.OPEN
+        return BreakerState.HALF_OPEN
+
+    def admit(self) -> None:
+        """Raise CircuitOpen unless a call may go out now."""
+        state = self.state
+        if state is BreakerState.CLOSED:
+            return
+        now = time.monotonic()
+        # A probe whose caller vanished must not keep the circuit open for ever.
+        is_probing = self._probing_since is not None and now - self._probing_since < self.rest_s
+        if state is BreakerState.OPEN or is_probing:
+            raise CircuitOpen(f"{self.name} is left alone", retry_after_s=self.rest_s)
+        self._probing_since = now
+
+    def succeeded(self) -> None:
+        self._failures = 0
+        self._probing_since = None
+
+    def failed(self) -> None:
+        self._failures += 1
+        self._probing_since = None
+        if self._failures >= self.threshold:
+            self._opened_at = time.monotonic()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def json(self) -> Any:
+        return orjson.loads(self.body)
+
+
+class HttpClient:
+    """A pool of connections to one service, which may have several addresses.
+
+    `request` raises Unavailable (CircuitOpen, CallTimedOut among them) when no answer came; an
+    answer of any status is returned. Idempotent calls are tried once more at the next address.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        base_urls: Sequence[str],
+        *,
+        timeout_s: float = 3.0,
+        tokens: TokenIssuer | None = None,
+        max_connections: int = 128,
+    ) -> None:
+        self._name = name
+        self._base_urls = tuple(base_urls)
+        self._timeout_s = timeout_s
+        self._tokens = tokens
+        self._breakers = {url: CircuitBreaker(url) for url in self._base_urls}
+        self._turn = 0
+        self._retry_credit = _RETRY_BURST
+        self._max_connections = max_connections
+        self._client: Client | None = None
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any = None,
+        headers: Mapping[str, str] | None = None,
+        is_idempotent: bool = False,
+        timeout_s: float | None = None,
+    ) -> Answer:
+        """Call `path`; `json` is sent as it is when bytes, else encoded."""
+        body = json if isinstance(json, bytes) or json is None else orjson.dumps(json, default=str)
+        budget_s = self._remaining(timeout_s or self._timeout_s)
+        self._retry_credit = min(_RETRY_BURST, self._retry_credit + RETRY_BUDGET)
+        try:
+            return await self._once(method, path, body, headers, budget_s)
+        except CallTimedOut:
+            raise
+        except Unavailable as error:
+            may_repeat = is_idempotent or isinstance(error.__cause__, _NEVER_SENT)
+            if not may_repeat or not self._spend_retry():
+                raise
+        return await self._once(method, path, body, headers, self._remaining(budget_s))
+
+    async def close(self) -> None:
+        if self._client is not None:
+            await self._client.close()
+            self._client = None
+
+    def _remaining(self, timeout_s: float) -> float:
+        limit = deadline.get()
+        left_s = timeout_s if limit is None else min(timeout_s, limit - time.monotonic())
+        if left_s <= 0:
+            raise CallTimedOut(f"no time is left to call {self._name}")
+        return left_s
+
+    def _spend_retry(self) -> bool:
+        if self._retry_credit < 1:
+            return False
+        self._retry_credit -= 1
+        return True
+
+    async def _once(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        headers: Mapping[str, str] | None,
+        timeout_s: float,
+    ) -> Answer:
+        base_url, breaker = self._next_address()
+        with child_span(f"{method} {self._name}") as context:
+            sent = self._headers(headers, context.traceparent if context else None, timeout_s)
+            request = self._pool().request(method, base_url + path).headers(sent)
+            if body is not None:
+                request = request.body_bytes(body)
+            try:
+                async with asyncio.timeout(timeout_s):
+                    response = await request.build().send()
+                    answer = Answer(
+                        response.status, bytes(await response.bytes()), dict(response.headers)
+                    )
+            except BaseException as error:
+                self._account(breaker, error)
+                raise
+        breaker.succeeded()
+        CALLS.labels(self._name, "answered").inc()
+        return answer
+
+    def _account(self, breaker: CircuitBreaker, error: BaseException) -> None:
+        """Count a failure and raise it in our own words; a cancelled call counts for nothing."""
+        if isinstance(error, PyreqwestError):
+            breaker.failed()
+            CALLS.labels(self._name, "failed").inc()
+            raise Unavailable(f"{self._name} does not answer", retry_after_s=1) from error
+        if isinstance(error, TimeoutError):
+            breaker.failed()
+            CALLS.labels(self._name, "timeout").inc()
+            raise CallTimedOut(f"{self._name} did not answer in time") from error
+
+    def _next_address(self) -> tuple[str, CircuitBreaker]:
+        """Return the next address in turn whose breaker lets a call through."""
+        last: CircuitOpen | None = None
+        for _ in self._base_urls:
+            base_url = self._base_urls[self._turn % len(self._base_urls)]
+            self._turn += 1
+            breaker = self._breakers[base_url]
+            try:
+                breaker.admit()
+            except CircuitOpen as error:
+                last = error
+            else:
+                return base_url, breaker
+        CALLS.labels(self._name, "circuit_open").inc()
+        raise last or CircuitOpen(f"{self._name} has no address")
+
+    def _headers(
+        self, headers: Mapping[str, str] | None, traceparent: str | None, timeout_s: float
+    ) -> dict[str, str]:
+        sent = {"content-type": "application/json", **(headers or {})}
+        sent["x-request-timeout-ms"] = str(int(timeout_s * 1000))
+        if (request_id := current_request_id()) is not None:
+            sent["x-request-id"] = request_id
+        if traceparent is not None:
+            sent["traceparent"] = traceparent
+        if self._tokens is not None:
+            sent["authorization"] = f"Bearer {self._tokens.issue(self._name)}"
+        return sent
+
+    def _pool(self) -> Client:
+        if self._client is None:
+            self._client = (
+                ClientBuilder()
+                .http1_only()
+                .no_proxy()
+                .connect_timeout(timedelta(seconds=1))
+                .pool_idle_timeout(timedelta(seconds=4))
+                .max_connections(self._max_connections)
+                .follow_redirects(False)
+                .build()
+            )
+        return self._client

@@ -1,0 +1,362 @@
+"""Errors as RFC 9457 problem documents, and strict JSON at the border.
+
+This module holds the only table from errors to HTTP statuses. FastAPI by default answers 500 to
+NaN, huge floats and lone surrogates, takes "5" for an int and echoes the input in its 422; the
+strict route and models here mend that once for all services.
+"""
+
+import asyncio
+import json
+import re
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Annotated, Any, Final, NoReturn
+from uuid import UUID
+
+import orjson
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from common_lib.errors import (
+    Conflict,
+    DomainError,
+    FieldError,
+    Forbidden,
+    NotFound,
+    Rejected,
+    Unavailable,
+)
+from common_lib.telemetry import current_request_id
+
+log = structlog.get_logger(__name__)
+
+PROBLEM_JSON: Final = "application/problem+json"
+_UUID_LENGTH: Final = 36
+
+_STATUS_OF_FAMILY: Final[Sequence[tuple[type[DomainError], int]]] = (
+    (NotFound, 404),
+    (Conflict, 409),
+    (Rejected, 422),
+    (Forbidden, 403),
+    (Unavailable, 503),
+)
+# Where HTTP has a status of its own for what a family says in general.
+_STATUS_OF_CODE: Final[Mapping[str, int]] = {
+    "malformed_request": 400,
+    "malformed_json": 400,
+    "invalid_utf8": 400,
+    "idempotency_key_required": 400,
+    "idempotency_key_conflict": 400,
+    "invalid_signature": 400,
+    "auth_required": 401,
+    "invalid_token": 401,
+    "token_expired": 401,
+    "wrong_token_type": 401,
+    "revoked": 401,
+    "invalid_credentials": 401,
+    "method_not_allowed": 405,
+    "request_timeout": 408,
+    "precondition_failed": 412,
+    "body_too_large": 413,
+    "unsupported_media_type": 415,
+    "rate_limited": 429,
+    "too_many_attempts": 429,
+    "headers_too_large": 431,
+    "internal_error": 500,
+}
+_CODE_OF_STATUS: Final[Mapping[int, tuple[str, str]]] = {
+    400: ("malformed_request", "The request cannot be read"),
+    404: ("not_found", "There is no such thing, or it is not yours"),
+    405: ("method_not_allowed", "This path does not answer to that method"),
+    413: ("body_too_large", "The body is larger than this path takes"),
+    415: ("unsupported_media_type", "The body must be application/json"),
+}
+# A member's name in an answer is ours, or at least harmless: input is never echoed.
+_PLAIN_NAME: Final = re.compile(r"^[A-Za-z0-9_.-]{1,64}$")
+
+
+class MalformedJson(Rejected):
+    code = "malformed_json"
+    title = "The body is not JSON"
+
+
+class InvalidUtf8(Rejected):
+    code = "invalid_utf8"
+    title = "The body is not UTF-8"
+
+
+class UnacceptableJson(Rejected):
+    code = "validation_failed"
+    title = "The body holds a value that cannot be taken"
+
+
+class UnsupportedMediaType(Rejected):
+    code = "unsupported_media_type"
+    title = "The body must be application/json"
+
+
+class BodyTooLarge(Rejected):
+    code = "body_too_large"
+    title = "The body is larger than this path takes"
+
+
+class RequestTimedOut(Rejected):
+    code = "request_timeout"
+    title = "The body did not arrive in time"
+
+
+class ApiModel(BaseModel):
+    """Base of response bodies: camelCase on the wire, built by field name."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        strict=True,
+        extra="forbid",
+        alias_generator=to_camel,
+        validate_by_name=True,
+        validate_by_alias=True,
+        serialize_by_alias=True,
+    )
+
+
+class RequestModel(ApiModel):
+    """Base of request bodies: camelCase names only, unknown members and loose numbers refused.
+
+    Ids, enumerations and times come as text: give such fields `LaxId` or
+    `Annotated[X, Field(strict=False)]`.
+    """
+
+    model_config = ConfigDict(validate_by_name=False)
+
+
+LaxId = Annotated[UUID, Field(strict=False)]
+
+
+def parse_id(text: str) -> UUID:
+    """Read an id from a path; a malformed one names nothing, so it raises NotFound."""
+    if len(text) != _UUID_LENGTH:
+        raise NotFound
+    try:
+        return UUID(text)
+    except ValueError:
+        raise NotFound from None
+
+
+def status_of(error: DomainError) -> int:
+    """Return the HTTP status of an error: by its code, else by its family."""
+    status = _STATUS_OF_CODE.get(error.code)
+    if status is not None:
+        return status
+    return next(status for family, status in _STATUS_OF_FAMILY if isinstance(error, family))
+
+
+def problem(
+    status: int,
+    code: str,
+    title: str,
+    detail: str,
+    *,
+    base_url: str = "/problems",
+    errors: Sequence[FieldError] = (),
+    details: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return a problem document's members (RFC 9457, section 3.1)."""
+    members: dict[str, Any] = {
+        "type": f"{base_url}/{code}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "requestId": current_request_id(),
+    }
+    if errors:
+        members["errors"] = [
+            {"pointer": error.pointer, "code": error.code, "detail": error.detail}
+            for error in errors
+        ]
+    return {**(details or {}), **members}
+
+
+def problem_of(error: DomainError, *, base_url: str = "/problems") -> dict[str, Any]:
+    """Return the problem document of a domain error."""
+    return problem(
+        status_of(error),
+        error.code,
+        error.title,
+        error.detail,
+        base_url=base_url,
+        errors=error.errors,
+        details={to_camel(name): value for name, value in error.details.items()},
+    )
+
+
+def problem_response(
+    document: Mapping[str, Any], headers: Mapping[str, str] | None = None
+) -> Response:
+    return Response(
+        orjson.dumps(document, default=str),
+        status_code=document["status"],
+        media_type=PROBLEM_JSON,
+        headers=dict(headers or {}),
+    )
+
+
+def response_of(error: DomainError, *, base_url: str = "/problems") -> Response:
+    """Return the answer for a domain error, with Retry-After or WWW-Authenticate where due."""
+    headers: dict[str, str] = {}
+    if error.retry_after_s is not None:
+        headers["Retry-After"] = str(max(1, round(error.retry_after_s)))
+    document = problem_of(error, base_url=base_url)
+    if document["status"] == 401:  # noqa: PLR2004
+        headers["WWW-Authenticate"] = "Bearer"
+    return problem_response(document, headers)
+
+
+def install(app: FastAPI, *, base_url: str = "/problems") -> None:
+    """Make every error of the app a problem document."""
+
+    def on_domain_error(request: Request, error: Exception) -> Response:
+        del request
+        if not isinstance(error, DomainError):
+            raise error
+        return response_of(error, base_url=base_url)
+
+    def on_invalid(request: Request, error: Exception) -> Response:
+        del request
+        found = error.errors() if isinstance(error, RequestValidationError) else ()
+        return problem_response(_validation_problem(found, base_url))
+
+    def on_http_error(request: Request, error: Exception) -> Response:
+        del request
+        if not isinstance(error, HTTPException):
+            raise error
+        code, title = _CODE_OF_STATUS.get(error.status_code, ("malformed_request", "Refused"))
+        document = problem(error.status_code, code, title, title, base_url=base_url)
+        return problem_response(document, error.headers)
+
+    def on_crash(request: Request, error: Exception) -> Response:
+        del request
+        log.error("http.unhandled", exc_info=error)
+        title = "Something went wrong on our side"
+        return problem_response(problem(500, "internal_error", title, title, base_url=base_url))
+
+    app.add_exception_handler(DomainError, on_domain_error)
+    app.add_exception_handler(RequestValidationError, on_invalid)
+    app.add_exception_handler(HTTPException, on_http_error)
+    app.add_exception_handler(Exception, on_crash)
+
+
+def _validation_problem(found: Sequence[Mapping[str, Any]], base_url: str) -> dict[str, Any]:
+    errors = [
+        FieldError(_pointer(entry["loc"]), _field_code(entry["type"]), _sentence(entry))
+        for entry in found
+    ]
+    title = "Some members are missing or wrong"
+    return problem(422, "validation_failed", title, title, base_url=base_url, errors=errors)
+
+
+def _pointer(location: Sequence[int | str]) -> str:
+    parts = location[1:] if location and location[0] == "body" else location
+    return "".join(f"/{part}" if _PLAIN_NAME.match(str(part)) else "/?" for part in parts)
+
+
+def _field_code(kind: str) -> str:
+    return kind if _PLAIN_NAME.match(kind) else "invalid"
+
+
+def _sentence(entry: Mapping[str, Any]) -> str:
+    # Our own validators raise ValueError with a sentence that never quotes the input.
+    return str(entry["msg"]).removeprefix("Value error, ")
+
+
+class StrictRoute(APIRoute):
+    """A route whose body is read within size and time limits and parsed strictly."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+        if self.body_field is None:
+            return handle
+
+        async def strict(request: Request) -> Response:
+            return await handle(await _with_parsed_body(request))
+
+        return strict
+
+
+async def _with_parsed_body(request: Request) -> Request:
+    settings = request.app.state.settings
+    body = await read_body(
+        request, max_bytes=settings.max_body_bytes, timeout_s=settings.body_timeout_s
+    )
+    if body:
+        _require_json(request)
+        request._json = parse_json(body)  # noqa: SLF001 - where Starlette keeps a parsed body
+    return request
+
+
+async def read_body(request: Request, *, max_bytes: int, timeout_s: float) -> bytes:
+    """Read the whole body. Raises BodyTooLarge or RequestTimedOut."""
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > max_bytes:
+        raise BodyTooLarge
+    try:
+        async with asyncio.timeout(timeout_s):
+            body = await _read_at_most(request, max_bytes)
+    except TimeoutError:
+        raise RequestTimedOut from None
+    except ClientDisconnect:
+        raise MalformedJson("the client went away in the middle of the body") from None
+    request._body = body  # noqa: SLF001 - where Starlette keeps a body that was read
+    return body
+
+
+async def _read_at_most(request: Request, max_bytes: int) -> bytes:
+    chunks = bytearray()
+    async for chunk in request.stream():
+        chunks += chunk
+        if len(chunks) > max_bytes:
+            raise BodyTooLarge
+    return bytes(chunks)
+
+
+def _require_json(request: Request) -> None:
+    media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if media_type != "application/json" and not media_type.endswith("+json"):
+        raise UnsupportedMediaType
+
+
+def parse_json(body: bytes) -> Any:
+    """Parse JSON strictly: UTF-8, finite numbers, no NUL and no lone surrogate in any text."""
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        _explain_bad_json(body)
+    if b"\\u0000" in body and _holds_nul(value):
+        raise UnacceptableJson("a text holds a NUL character")
+    return value
+
+
+def _explain_bad_json(body: bytes) -> NoReturn:
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError:
+        raise InvalidUtf8 from None
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        raise MalformedJson from None
+    # Python's reader takes NaN, endless numbers and lone surrogates; the standard does not.
+    raise UnacceptableJson("a number is not finite or a text is not valid Unicode")
+
+
+def _holds_nul(value: Any) -> bool:
+    if isinstance(value, str):
+        return "\x00" in value
+    if isinstance(value, dict):
+        return any(_holds_nul(part) for pair in value.items() for part in pair)
+    return isinstance(value, list) and any(_holds_nul(part) for part in value)
