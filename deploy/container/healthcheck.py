@@ -1,3 +1,4 @@
+# ruff: noqa: INP001  -- run by its path, a member of no package
 """Health check of a container: exits 0 when the process answers ``GET /readyz`` with 200.
 
 A bare socket on purpose: Compose runs this in every container all the time, and importing

@@ -1,3 +1,4 @@
+# ruff: noqa: INP001  -- run by its path, a member of no package
 """Create the signing keys that are not there yet: ``make_keys.py FILE...`` (EC P-256, PEM).
 
 Development only: in production the keys come from the platform's secret store. A key that
@@ -39,7 +40,7 @@ def create_if_absent(path: Path) -> bool:
 
 def main(paths: list[str]) -> None:
     for path in map(Path, paths):
-        print(f"{path}: {'created' if create_if_absent(path) else 'kept'}")
+        sys.stdout.write(f"{path}: {'created' if create_if_absent(path) else 'kept'}\n")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,231 @@
+"""What docker-compose.yml promises, read from the file itself."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import fields
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic_settings import BaseSettings
+
+from shop.stack.layout import MODULES
+from shop.stack.ports import Ports, port_variable
+
+ROOT = Path(__file__).resolve().parents[3]
+COMPOSE: Mapping[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES: Mapping[str, Any] = COMPOSE["services"]
+
+APP_IMAGE = "ecommerce-platform:0.1.0"
+DATABASES = {
+    "mysql-users": "users_db",
+    "mysql-catalog": "catalog_db",
+    "mysql-orders": "orders_db",
+    "mysql-notifications": "notifications_db",
+}
+MIGRATIONS = {
+    "migrate-user": "mysql-users",
+    "migrate-catalog": "mysql-catalog",
+    "migrate-order": "mysql-orders",
+    "migrate-notification": "mysql-notifications",
+}
+ONE_SHOTS = {"keys", "queues", *MIGRATIONS}
+ON_REQUEST = {"seed"}
+LONG_RUNNING = set(SERVICES) - ONE_SHOTS - ON_REQUEST
+PROCESSES = {name for name in LONG_RUNNING if SERVICES[name]["image"] == APP_IMAGE}
+
+
+def depends_on(name: str) -> Mapping[str, Any]:
+    dependencies: Mapping[str, Any] = SERVICES[name].get("depends_on", {})
+    return dependencies
+
+
+def awaited_as(name: str, condition: str) -> bool:
+    return any(depends_on(other).get(name) == {"condition": condition} for other in SERVICES)
+
+
+def settings_models(process: str) -> list[type[BaseSettings]]:
+    """Every settings class a process can be reading, its worker's included."""
+    package = SERVICES[process]["command"][2].rsplit(".", 1)[0]
+    module = import_module("shop.payment_sandbox" if package == "shop" else f"{package}.settings")
+    return [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, BaseSettings) and value is not BaseSettings
+    ]
+
+
+def variables_read(process: str) -> set[str]:
+    return {
+        f"{model.model_config['env_prefix']}{field}".upper()
+        for model in settings_models(process)
+        for field in model.model_fields
+    }
+
+
+def test_every_part_of_the_shop_is_there() -> None:
+    infrastructure = {*DATABASES, "redis", "redis-commander", "localstack"}
+    assert infrastructure == LONG_RUNNING - PROCESSES
+    nouns = ("user", "catalog", "order", "notification")
+    pairs = {f"{noun}-{kind}" for noun in nouns for kind in ("service", "worker")}
+    assert pairs | {"payment-sandbox", "gateway"} == PROCESSES
+
+
+def test_the_commands_are_those_of_the_native_stack() -> None:
+    commands = {tuple(SERVICES[name]["command"]) for name in PROCESSES}
+    assert commands == {("python", "-m", module) for module in MODULES.values()}
+
+
+@pytest.mark.parametrize("name", sorted(LONG_RUNNING))
+def test_a_long_running_service_has_a_health_check_and_restarts(name: str) -> None:
+    service = SERVICES[name]
+    assert service["healthcheck"]["test"][0] in {"CMD", "CMD-SHELL"}
+    assert {"interval", "timeout", "retries"} <= service["healthcheck"].keys()
+    assert service["restart"] == "unless-stopped"
+
+
+@pytest.mark.parametrize("name", sorted(ONE_SHOTS))
+def test_a_one_shot_runs_once_and_is_waited_for(name: str) -> None:
+    assert SERVICES[name]["restart"] == "no"
+    assert "healthcheck" not in SERVICES[name]
+    assert awaited_as(name, "service_completed_successfully")
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES))
+def test_dependencies_are_awaited_for_what_they_are(name: str) -> None:
+    for dependency, wanted in depends_on(name).items():
+        finished = dependency in ONE_SHOTS
+        condition = "service_completed_successfully" if finished else "service_healthy"
+        assert wanted == {"condition": condition}, dependency
+
+
+@pytest.mark.parametrize(("migration", "database"), sorted(MIGRATIONS.items()))
+def test_a_migration_waits_for_its_own_database(migration: str, database: str) -> None:
+    service = migration.removeprefix("migrate-")
+    assert SERVICES[migration]["command"] == ["python", "-m", "shop", "migrate", service]
+    assert set(depends_on(migration)) == {database}
+    host = f"@{database}:3306/{DATABASES[database]}"
+    assert SERVICES[migration]["environment"]["SHOP_DATABASE_URL"].endswith(host)
+
+
+@pytest.mark.parametrize("service", ["user", "catalog", "order", "notification"])
+def test_service_and_worker_start_on_the_migrated_database(service: str) -> None:
+    migrated = SERVICES[f"migrate-{service}"]["environment"]["SHOP_DATABASE_URL"]
+    for process in (f"{service}-service", f"{service}-worker"):
+        assert f"migrate-{service}" in depends_on(process)
+        assert SERVICES[process]["environment"]["SHOP_DATABASE_URL"] == migrated
+
+
+def test_workers_start_when_the_queues_exist() -> None:
+    assert all("queues" in depends_on(name) for name in PROCESSES if name.endswith("-worker"))
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES))
+def test_images_are_pinned(name: str) -> None:
+    repository, separator, tag = SERVICES[name]["image"].rpartition(":")
+    assert repository
+    assert separator
+    assert re.search(r"\d+\.\d+\.\d+", tag), f"{tag} names no exact version"
+
+
+def test_the_image_of_the_shop_is_built_once() -> None:
+    built = [name for name, service in SERVICES.items() if "build" in service]
+    assert built == ["keys"]
+
+
+@pytest.mark.parametrize("name", sorted(LONG_RUNNING))
+def test_ports_are_bound_to_loopback_and_can_be_moved(name: str) -> None:
+    assert SERVICES[name]["ports"], "what runs long can be reached"
+    for published in SERVICES[name]["ports"]:
+        assert re.fullmatch(r"127\.0\.0\.1:\$\{SHOP_\w+_PORT:-\d+\}:\d+", published)
+
+
+def test_ports_and_their_variables_are_those_of_the_native_stack() -> None:
+    published = " ".join(port for name in LONG_RUNNING for port in SERVICES[name]["ports"])
+    found = dict(re.findall(r"\$\{(\w+):-(\d+)\}", published))
+    assert found == {port_variable(f.name): str(f.default) for f in fields(Ports)}
+
+
+@pytest.mark.parametrize("name", sorted(PROCESSES))
+def test_a_process_publishes_the_port_it_listens_on(name: str) -> None:
+    (published,) = SERVICES[name]["ports"]
+    assert published.rsplit(":", 1)[1] == SERVICES[name]["environment"]["SHOP_PORT"]
+
+
+@pytest.mark.parametrize("name", sorted(PROCESSES))
+def test_a_process_is_given_only_settings_that_somebody_reads(name: str) -> None:
+    shared = set().union(*(variables_read(process) for process in PROCESSES))
+    own = variables_read(name)
+    given = set(SERVICES[name]["environment"])
+    assert given <= shared, f"no process reads {sorted(given - shared)}"
+    common = set(COMPOSE["x-environment"])
+    assert given - common <= own, f"{name} does not read {sorted(given - common - own)}"
+
+
+@pytest.mark.parametrize("name", sorted(PROCESSES | ONE_SHOTS | ON_REQUEST))
+def test_our_containers_have_no_privileges(name: str) -> None:
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES))
+def test_memory_and_logs_are_bounded(name: str) -> None:
+    assert re.fullmatch(r"\d+[mg]", SERVICES[name]["mem_limit"])
+    assert SERVICES[name]["logging"]["options"]["max-size"]
+
+
+@pytest.mark.parametrize("name", sorted(PROCESSES))
+def test_a_process_has_time_to_finish_before_it_is_killed(name: str) -> None:
+    grace_s = int(SERVICES[name]["stop_grace_period"].removesuffix("s"))
+    longest_s = max(m.model_fields["shutdown_grace_s"].default for m in settings_models(name))
+    assert grace_s > longest_s
+
+
+@pytest.mark.parametrize(("name", "database"), sorted(DATABASES.items()))
+def test_each_database_is_a_durable_server_of_its_own(name: str, database: str) -> None:
+    service = SERVICES[name]
+    assert service["image"].startswith("mysql:8.4.")
+    assert service["environment"]["MYSQL_DATABASE"] == database
+    data, configuration = service["volumes"]
+    assert data.split(":")[0] in COMPOSE["volumes"]
+    assert configuration.startswith("./deploy/mysql/shop.cnf:")
+
+
+def test_the_databases_are_configured_as_the_services_expect() -> None:
+    lines = (ROOT / "deploy/mysql/shop.cnf").read_text().splitlines()
+    settings = dict(line.split(" = ") for line in lines if " = " in line and line[0] != "#")
+    assert settings["binlog-format"] == "ROW"
+    assert settings["transaction-isolation"] == "READ-COMMITTED"
+    assert settings["innodb-lock-wait-timeout"] == "2"
+    assert settings["sync-binlog"] == "1"
+    assert settings["innodb-flush-log-at-trx-commit"] == "1"
+    assert settings["default-time-zone"] == "+00:00"
+    assert settings["collation-server"] == "utf8mb4_unicode_520_ci"
+
+
+def test_redis_writes_carts_to_disk() -> None:
+    command = SERVICES["redis"]["command"]
+    assert command[command.index("--appendonly") + 1] == "yes"
+    assert SERVICES["redis"]["image"].startswith("redis:7.")
+
+
+def test_localstack_gets_its_topology_back_at_every_start() -> None:
+    (hook,) = SERVICES["localstack"]["volumes"]
+    target = "/etc/localstack/init/ready.d/localstack-init.sh"
+    assert hook == f"./localstack-init.sh:{target}:ro"
+    assert SERVICES["localstack"]["image"] == "localstack/localstack:4.13.1"
+
+
+def test_only_the_user_service_can_read_the_token_signing_key() -> None:
+    readers = {n for n in PROCESSES if any("token-keys" in v for v in SERVICES[n]["volumes"])}
+    assert readers == {"user-service"}
+
+
+def test_the_seed_runs_on_request_only() -> None:
+    assert SERVICES["seed"]["profiles"] == ["seed"]
+    assert SERVICES["seed"]["restart"] == "no"
+    assert not any("profiles" in SERVICES[name] for name in LONG_RUNNING | ONE_SHOTS)
