@@ -28,7 +28,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from common_lib.clock import now
-from common_lib.errors import DomainError, Forbidden, NotFound, Unavailable
+from common_lib.errors import Forbidden, NotFound, Unavailable
 from common_lib.ids import UserId
 
 log = structlog.get_logger(__name__)
@@ -339,8 +339,10 @@ class Sessions:
             raise Unavailable("sessions cannot be changed just now") from error
 
     async def current(self, principal: Principal) -> Principal:
-        """Return the caller with today's role. Raises TokenRevoked, or Unavailable when Redis is
-        away and the token is older than 15 minutes."""
+        """Return the caller with today's role.
+
+        Raises TokenRevoked, or Unavailable when Redis is away and the token is not young.
+        """
         seen = self._checked.get(principal.session_id)
         if (
             seen is not None
@@ -423,7 +425,7 @@ class ServiceTokens:
             "exp": issued_at + SERVICE_LIFETIME_S,
         }
         token = self._key.sign(claims, SERVICE_TYPE)
-        self._issued[audience] = (float(claims["exp"]), token)
+        self._issued[audience] = (float(issued_at + SERVICE_LIFETIME_S), token)
         return token
 
     def verify(self, token: str) -> str:
@@ -502,7 +504,3 @@ def ensure_self(principal: Principal, user_id: UUID, *, admin_ok: bool = False) 
     if principal.user_id == user_id or (admin_ok and principal.is_admin):
         return
     raise NotFound
-
-
-def error_is_authentication(error: DomainError) -> bool:
-    return isinstance(error, Unauthenticated)

@@ -24,7 +24,7 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 COLLATION: Final = "utf8mb4_unicode_520_ci"
-TABLE_OPTIONS: Final = {
+TABLE_OPTIONS: Final[dict[str, Any]] = {
     "mysql_engine": "InnoDB",
     "mysql_charset": "utf8mb4",
     "mysql_collate": COLLATION,

@@ -69,7 +69,7 @@ def fingerprint(user_id: UUID, route: str, body: Any) -> bytes:
     return hashlib.sha256(canonical).digest()
 
 
-def define_idempotency_keys(metadata: sa.MetaData) -> sa.Table:
+def define_idempotency_keys(metadata: sa.MetaData) -> "sa.Table[Any]":
     """Declare the table `idempotency_keys` in a service's schema."""
     return sa.Table("idempotency_keys", metadata, *_columns(), **TABLE_OPTIONS)
 

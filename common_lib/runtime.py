@@ -1,0 +1,277 @@
+"""The shell around every process: health, metrics, error answers, graceful stop."""
+
+import asyncio
+import contextlib
+import signal
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import orjson
+import structlog
+import uvicorn
+import uvloop
+from fastapi import APIRouter, FastAPI
+from prometheus_client import CONTENT_TYPE_LATEST, Counter, generate_latest
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from common_lib import problems, telemetry
+from common_lib.errors import Unavailable
+from common_lib.http_client import deadline
+from common_lib.settings import ServiceSettings
+
+log = structlog.get_logger(__name__)
+
+Probe = Callable[[], Awaitable[object]]
+Component = Callable[[asyncio.Event], Awaitable[None]]
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+PROBE_TIMEOUT_S: Final = 2.0
+# Longer than any of our clients keeps an idle connection, so that the client closes first.
+KEEP_ALIVE_S: Final = 75
+MAX_HEADER_BYTES: Final = 16 * 1024
+
+RESTARTS = Counter("component_restarts_total", "Background parts started again", ["component"])
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A dependency as /readyz reports it; an optional one may be away without harm."""
+
+    probe: Probe
+    is_required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """What a worker process runs: named loops, each until the event it is given is set."""
+
+    components: Mapping[str, Component]
+    checks: Mapping[str, Check] = field(default_factory=dict)
+
+
+def create_app(
+    settings: ServiceSettings,
+    name: str,
+    *,
+    routers: Sequence[APIRouter] = (),
+    routes: Sequence[BaseRoute] = (),
+    lifespan: Lifespan | None = None,
+) -> FastAPI:
+    """Return an app with telemetry, problem documents, health and metrics.
+
+    `routes` are matched first: that is the place of hot Starlette routes. The lifespan sets
+    `app.state.checks` (name → Check) and, where tokens are read, `app.state.authenticator`.
+    """
+    app = FastAPI(
+        title=name,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        routes=[*_operation_routes(), *routes],
+    )
+    app.state.settings = settings
+    app.state.checks = {}
+    for router in routers:
+        app.include_router(router)
+    problems.install(app, base_url=settings.problem_base_url)
+    app.add_middleware(DeadlineMiddleware)
+    app.add_middleware(telemetry.TelemetryMiddleware)
+    return app
+
+
+class DeadlineMiddleware:
+    """Take over the caller's remaining time (X-Request-Timeout-Ms) for our own outgoing calls."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        left_s = _time_left_s(scope) if scope["type"] == "http" else None
+        if left_s is None:
+            await self.app(scope, receive, send)
+            return
+        token = deadline.set(time.monotonic() + left_s)
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            deadline.reset(token)
+
+
+def _time_left_s(scope: Scope) -> float | None:
+    for name, value in scope["headers"]:
+        if name == b"x-request-timeout-ms" and value.isdigit() and len(value) < 8:  # noqa: PLR2004
+            return int(value) / 1000
+    return None
+
+
+def serve(app: FastAPI, settings: ServiceSettings) -> None:
+    """Serve until SIGTERM; requests under way are finished first."""
+    telemetry.configure(settings, app.title)
+    uvloop.run(_Server(_uvicorn_config(app, settings)).serve_until_signal())
+
+
+def run_worker(
+    settings: ServiceSettings,
+    name: str,
+    build: Callable[[], AbstractAsyncContextManager[Worker]],
+) -> None:
+    """Run a worker's components beside a health server until SIGTERM."""
+    telemetry.configure(settings, name)
+    uvloop.run(_work(settings, name, build))
+
+
+async def _work(
+    settings: ServiceSettings, name: str, build: Callable[[], AbstractAsyncContextManager[Worker]]
+) -> None:
+    stop = asyncio.Event()
+    app = create_app(settings, name)
+    server = _Server(_uvicorn_config(app, settings))
+    async with build() as worker:
+        app.state.checks = dict(worker.checks)
+        tasks = [
+            asyncio.create_task(_supervise(part, component, stop), name=part)
+            for part, component in worker.components.items()
+        ]
+        await server.serve_until_signal()
+        stop.set()
+        _, late = await asyncio.wait(tasks, timeout=settings.shutdown_grace_s)
+        for task in late:
+            log.warning("worker.cut_off", component=task.get_name())
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _supervise(name: str, component: Component, stop: asyncio.Event) -> None:
+    """Keep a component running; one that fails is started again after a pause."""
+    pause_s = 0.5
+    while not stop.is_set():
+        started = time.monotonic()
+        try:
+            await component(stop)
+        except Unavailable as error:
+            log.warning("component.waits", component=name, reason=error.detail)
+        except Exception:
+            log.exception("component.failed", component=name)
+        if stop.is_set():
+            return
+        RESTARTS.labels(name).inc()
+        pause_s = 0.5 if time.monotonic() - started > 60 else min(pause_s * 2, 10)  # noqa: PLR2004
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), pause_s)
+
+
+def every(seconds: float, job: Callable[[], Awaitable[object]]) -> Component:
+    """Return a component that runs `job` again and again with a pause of `seconds`."""
+
+    async def loop(stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            await job()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), seconds)
+
+    return loop
+
+
+@asynccontextmanager
+async def background(**components: Component) -> AsyncIterator[None]:
+    """Run components beside a web app for as long as the block lasts."""
+    stop = asyncio.Event()
+    tasks = [
+        asyncio.create_task(_supervise(name, component, stop), name=name)
+        for name, component in components.items()
+    ]
+    try:
+        yield
+    finally:
+        stop.set()
+        _, late = await asyncio.wait(tasks, timeout=2) if tasks else (None, ())
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handling, which ends the process before our parts stop."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Any:
+        yield
+
+    async def serve_until_signal(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._end)
+        await self.serve()
+
+    def _end(self) -> None:
+        self.should_exit = True
+
+
+def _uvicorn_config(app: ASGIApp, settings: ServiceSettings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=int(settings.shutdown_grace_s),
+        h11_max_incomplete_event_size=MAX_HEADER_BYTES,
+    )
+
+
+def _operation_routes() -> list[BaseRoute]:
+    return [
+        Route("/livez", _alive),
+        Route("/readyz", _ready),
+        Route("/healthz", _ready),
+        Route("/metrics", _metrics),
+    ]
+
+
+async def _alive(request: Request) -> Response:
+    del request
+    return Response(b'{"status":"alive"}', media_type="application/json")
+
+
+async def _ready(request: Request) -> Response:
+    """Answer 200 when every required dependency answers, else 503; each with its milliseconds."""
+    checks: Mapping[str, Check] = request.app.state.checks
+    results = await asyncio.gather(*(_measure(check.probe) for check in checks.values()))
+    report = {
+        name: {"ok": ok, "ms": ms, "required": check.is_required}
+        for (name, check), (ok, ms) in zip(checks.items(), results, strict=True)
+    }
+    is_ready = all(entry["ok"] or not entry["required"] for entry in report.values())
+    body = {"status": "ready" if is_ready else "not_ready", "checks": report}
+    return Response(
+        orjson.dumps(body), status_code=200 if is_ready else 503, media_type="application/json"
+    )
+
+
+async def _measure(probe: Probe) -> tuple[bool, float]:
+    started = time.perf_counter()
+    try:
+        async with asyncio.timeout(PROBE_TIMEOUT_S):
+            await probe()
+        ok = True
+    except Exception as error:  # noqa: BLE001 - whatever a probe raises means "not ready"
+        log.warning("readiness.failed", error=type(error).__name__)
+        ok = False
+    return ok, round((time.perf_counter() - started) * 1000, 2)
+
+
+async def _metrics(request: Request) -> Response:
+    del request
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
