@@ -108,7 +108,7 @@ class ReservationLine(Base):
     )
     variant_id: Mapped[UUID] = mapped_column(Id, primary_key=True)
     product_id: Mapped[UUID] = mapped_column(Id)
-    seller_id: Mapped[UUID] = mapped_column(Id)
+    seller_id: Mapped[UUID | None] = mapped_column(Id)
     sku: Mapped[str] = mapped_column(String(64))
     name: Mapped[str] = mapped_column(String(400))
     quantity: Mapped[int] = mapped_column(Integer)

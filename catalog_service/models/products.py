@@ -37,6 +37,7 @@ class Product(Timestamps, Base):
     """A product; `version` is the optimistic lock, and the ETag shows it.
 
     `min_price_minor` is the lowest price among the active variants: what lists sort and filter by.
+    Without a seller the shop itself sells it.
     """
 
     __tablename__ = "products"
@@ -55,7 +56,7 @@ class Product(Timestamps, Base):
     )
 
     id: Mapped[UUID] = mapped_column(Id, primary_key=True)
-    seller_id: Mapped[UUID] = mapped_column(Id, ForeignKey("sellers.id"))
+    seller_id: Mapped[UUID | None] = mapped_column(Id, ForeignKey("sellers.id"))
     category_id: Mapped[UUID] = mapped_column(Id, ForeignKey("categories.id"))
     name: Mapped[str] = mapped_column(String(200))
     slug: Mapped[str] = mapped_column(String(220))

@@ -127,7 +127,7 @@ def upgrade() -> None:
     op.create_table(
         "products",
         sa.Column("id", sa.BINARY(16), nullable=False),
-        sa.Column("seller_id", sa.BINARY(16), nullable=False),
+        sa.Column("seller_id", sa.BINARY(16), nullable=True),
         sa.Column("category_id", sa.BINARY(16), nullable=False),
         sa.Column("name", sa.String(length=200), nullable=False),
         sa.Column("slug", sa.String(length=220), nullable=False),
@@ -189,7 +189,7 @@ def upgrade() -> None:
         sa.Column("reservation_id", sa.BINARY(16), nullable=False),
         sa.Column("variant_id", sa.BINARY(16), nullable=False),
         sa.Column("product_id", sa.BINARY(16), nullable=False),
-        sa.Column("seller_id", sa.BINARY(16), nullable=False),
+        sa.Column("seller_id", sa.BINARY(16), nullable=True),
         sa.Column("sku", sa.String(length=64), nullable=False),
         sa.Column("name", sa.String(length=400), nullable=False),
         sa.Column("quantity", sa.Integer(), nullable=False),
