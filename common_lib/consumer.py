@@ -156,7 +156,7 @@ class Consumer:
         heartbeat = asyncio.create_task(self._keep_invisible(message))
         try:
             is_done = await self._until_answered(message, stop)
-        except Exception as error:  # noqa: BLE001 - any failure leaves the message to come again
+        except Exception as error:
             log.warning(
                 "consumer.failed",
                 queue=self._queue,

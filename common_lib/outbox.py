@@ -115,9 +115,17 @@ def _columns() -> list[sa.schema.SchemaItem]:
 async def enqueue(session: WriteSession, *events: Event, source: str) -> None:
     """Write events into the outbox within the caller's transaction; they leave after its commit."""
     if events:
-        names = (
-            "id topic aggregate_key event_type version body traceparent request_id created_at"
-        ).split()
+        names = [
+            "id",
+            "topic",
+            "aggregate_key",
+            "event_type",
+            "version",
+            "body",
+            "traceparent",
+            "request_id",
+            "created_at",
+        ]
         rows = [dict(zip(names, outbox_values(event, source), strict=True)) for event in events]
         await session.execute(_INSERT, rows)
 
