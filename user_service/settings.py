@@ -17,7 +17,6 @@ class Settings(DatabaseSettings):
 
     jwt_private_key_file: Path = Path(".local/keys/jwt.pem")
     jwt_next_key_file: Path | None = None
-    access_token_ttl_s: PositiveInt = 30 * 60
     refresh_token_ttl_s: PositiveInt = 30 * 24 * 60 * 60
 
     # 250 ms of one core per hash at cost 12.

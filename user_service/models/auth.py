@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BINARY, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import BINARY, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from common_lib.database import TABLE_OPTIONS, Id, UtcDateTime
@@ -15,7 +15,8 @@ class RefreshToken(Base):
 
     `rotated_at` is set when the token was exchanged for the next one; seeing it again afterwards
     means that it was stolen, and the family is revoked (RFC 9700, 4.14.2). `jti` names the
-    access token issued with it.
+    access token issued with it. A guest has tokens without having an account, hence no foreign
+    key on `user_id`.
     """
 
     __tablename__ = "refresh_tokens"
@@ -28,7 +29,8 @@ class RefreshToken(Base):
     )
 
     id: Mapped[UUID] = mapped_column(Id, primary_key=True)
-    user_id: Mapped[UUID] = mapped_column(Id, ForeignKey("users.id"))
+    user_id: Mapped[UUID] = mapped_column(Id)
+    is_guest: Mapped[bool] = mapped_column(default=False)
     family_id: Mapped[UUID] = mapped_column(Id)
     token_hash: Mapped[bytes] = mapped_column(BINARY(32))
     jti: Mapped[UUID] = mapped_column(Id)

@@ -1,0 +1,263 @@
+"""Use cases of accounts: register, read, change, and what administrators decide."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from redis.asyncio import Redis
+from sqlalchemy.exc import IntegrityError
+
+from common_lib.auth import ACCESS_LIFETIME_S, LEEWAY_S, Principal, Role, Sessions
+from common_lib.clock import now
+from common_lib.database import Database, WriteSession, is_duplicate_key
+from common_lib.errors import Conflict, FieldError, Forbidden, NotFound, Rejected
+from common_lib.events.users import UserRegistered
+from common_lib.ids import UserId, new_id
+from common_lib.outbox import enqueue, wake
+from user_service import queries
+from user_service.clients import AttemptLimiter
+from user_service.models import Address, User
+from user_service.schemas.enums import UserRole, UserStatus
+from user_service.schemas.users import ProfileRequest, RegisterRequest
+from user_service.services.passwords import PasswordHasher, refuse_common
+
+SOURCE: Final = "user-service"
+# An access token older than this is refused by its own expiry.
+LONGEST_SESSION: Final = timedelta(seconds=ACCESS_LIFETIME_S + LEEWAY_S)
+
+
+class EmailTaken(Conflict):
+    code = "email_taken"
+    title = "An account with this e-mail address exists already"
+
+
+class TooManyAttempts(Rejected):
+    code = "too_many_attempts"
+    title = "Too many attempts; wait a while"
+    is_retryable = True
+
+
+class PasswordNeeded(Forbidden):
+    code = "current_password_required"
+    title = "Changing the e-mail address needs the current password"
+
+
+class OwnAccount(Conflict):
+    code = "own_account"
+    title = "Administrators cannot change their own role or status"
+
+
+class StatusNotSettable(Rejected):
+    code = "status_not_settable"
+    title = "An account is deleted by anonymising it, not by its status"
+
+
+@dataclass(frozen=True, slots=True)
+class Users:
+    """Accounts.
+
+    `taken` limits how often one caller learns that an e-mail address is in use, `accounts` how
+    many accounts one caller opens, `guesses` wrong current passwords.
+    """
+
+    db: Database
+    redis: Redis
+    sessions: Sessions
+    passwords: PasswordHasher
+    accounts: AttemptLimiter
+    taken: AttemptLimiter
+    guesses: AttemptLimiter
+    refuses_common_passwords: bool
+
+    async def register(self, wanted: RegisterRequest, caller_ip: str) -> User:
+        """Open a CUSTOMER account; it and USER_REGISTERED are durable together.
+
+        Raises EmailTaken, CommonPassword, TooManyAttempts or HashingBusy.
+        """
+        if self.refuses_common_passwords:
+            refuse_common(wanted.password)
+        await spend(self.accounts, caller_ip)
+        user = _new_user(wanted, await self.passwords.hash(wanted.password))
+        try:
+            await self.db.transact(lambda session: _insert(session, user))
+        except IntegrityError as error:
+            await self._explain_taken(error, caller_ip)
+            raise
+        await wake(self.redis, SOURCE)
+        return user
+
+    async def profile(self, user_id: UUID) -> User:
+        """Return an account that was not deleted. Raises NotFound."""
+        async with self.db.read_own_writes() as session:
+            return _living(await queries.user_by_id(session, user_id))
+
+    async def update(
+        self,
+        user_id: UUID,
+        change: ProfileRequest,
+        *,
+        caller: Principal,
+        caller_ip: str,
+        expected_version: int | None,
+    ) -> User:
+        """Change the profile. Raises PreconditionFailed, PasswordNeeded, EmailTaken or NotFound."""
+        before = await self.profile(user_id)
+        before.check_version(expected_version)
+        is_proven = _changes_email(before, change)
+        if is_proven:
+            await self._check_own_password(caller, caller_ip, change.current_password)
+
+        async def work(session: WriteSession) -> User:
+            user = _living(await queries.lock_user(session, user_id))
+            user.check_version(expected_version)
+            # The address may have changed since it was read above without a lock.
+            if _changes_email(user, change) and not is_proven:
+                raise PasswordNeeded
+            _apply(user, change)
+            return user
+
+        try:
+            return await self.db.transact(work)
+        except IntegrityError as error:
+            await self._explain_taken(error, caller_ip)
+            raise
+
+    async def set_role(self, user_id: UUID, role: UserRole, *, by: Principal) -> User:
+        """Set the role; living tokens carry it within a second. Safe to repeat."""
+        _refuse_own(user_id, by)
+
+        async def work(session: WriteSession) -> User:
+            user = _living(await queries.lock_user(session, user_id))
+            if user.role is not role:
+                user.role = role
+                user.touch(now())
+            return user
+
+        user = await self.db.transact(work)
+        if user.status is UserStatus.ACTIVE:
+            await self.sessions.override_role(user_id, Role(role.value))
+        return user
+
+    async def set_status(self, user_id: UUID, status: UserStatus, *, by: Principal) -> User:
+        """Suspend or reinstate; a suspended user's tokens end within a second. Safe to repeat."""
+        _refuse_own(user_id, by)
+        if status is UserStatus.DELETED:
+            raise StatusNotSettable
+        user, open_sessions = await self.db.transact(
+            lambda session: self._move(session, user_id, status)
+        )
+        for jti in open_sessions:
+            await self.sessions.revoke(str(jti))
+        if status is UserStatus.SUSPENDED:
+            await self.sessions.suspend(user_id)
+        else:
+            # Not merely lifted: a token from before a demotion must not get its old role back.
+            await self.sessions.override_role(user_id, Role(user.role.value))
+        return user
+
+    async def contact(self, user_id: UUID, address_id: UUID | None) -> tuple[User, Address | None]:
+        """Return whom to write to and, if asked, one of the user's addresses. Raises NotFound."""
+        async with self.db.read_own_writes() as session:
+            user = _living(await queries.user_by_id(session, user_id))
+            if address_id is None:
+                return user, None
+            address = await queries.address_of(session, user_id, address_id)
+        if address is None:
+            raise NotFound
+        return user, address
+
+    async def _move(
+        self, session: WriteSession, user_id: UUID, status: UserStatus
+    ) -> tuple[User, Sequence[UUID]]:
+        moment = now()
+        user = _living(await queries.lock_user(session, user_id))
+        if user.change_status(status):
+            user.touch(moment)
+        if status is UserStatus.ACTIVE:
+            return user, ()
+        await queries.revoke_families_of_user(session, user_id, moment)
+        since = moment - LONGEST_SESSION
+        return user, await queries.recent_sessions_of_user(session, user_id, since)
+
+    async def _check_own_password(
+        self, caller: Principal, caller_ip: str, password: str | None
+    ) -> None:
+        """Make the caller, also an administrator, prove to be who the token says."""
+        if password is None:
+            raise PasswordNeeded
+        key = f"{caller.user_id}:{caller_ip}"
+        await spend(self.guesses, key)
+        own = await self.profile(caller.user_id)
+        if not await self.passwords.verify(password, own.password_hash):
+            raise PasswordNeeded("the current password is not right")
+        await self.guesses.forget(key)
+
+    async def _explain_taken(self, error: IntegrityError, caller_ip: str) -> None:
+        if not is_duplicate_key(error, "uq_users_email"):
+            return
+        await spend(self.taken, caller_ip)
+        field = FieldError("/email", "email_taken", "this e-mail address is in use")
+        raise EmailTaken(errors=[field]) from None
+
+
+async def spend(limiter: AttemptLimiter, key: str) -> None:
+    """Use one attempt up. Raises TooManyAttempts, saying when to come back."""
+    wait_s = await limiter.take(key)
+    if wait_s:
+        raise TooManyAttempts(retry_after_s=wait_s)
+
+
+async def _insert(session: WriteSession, user: User) -> None:
+    session.add(user)
+    await session.flush()
+    await enqueue(
+        session,
+        UserRegistered(user_id=UserId(user.id), email=user.email, full_name=user.full_name),
+        source=SOURCE,
+    )
+
+
+def _new_user(wanted: RegisterRequest, password_hash: str) -> User:
+    moment = now()
+    return User(
+        id=new_id(),
+        email=wanted.email,
+        password_hash=password_hash,
+        full_name=wanted.full_name,
+        phone=wanted.phone,
+        role=UserRole.CUSTOMER,
+        status=UserStatus.ACTIVE,
+        email_verified=False,
+        preferences={},
+        version=1,
+        created_at=moment,
+        updated_at=moment,
+    )
+
+
+def _changes_email(user: User, change: ProfileRequest) -> bool:
+    return change.email is not None and change.email != user.email
+
+
+def _apply(user: User, change: ProfileRequest) -> None:
+    if change.email is not None and _changes_email(user, change):
+        user.email = change.email
+        user.email_verified = False
+    if change.full_name is not None:
+        user.full_name = change.full_name
+    if "phone" in change.model_fields_set:
+        user.phone = change.phone
+    user.touch(now())
+
+
+def _living(user: User | None) -> User:
+    if user is None or user.status is UserStatus.DELETED:
+        raise NotFound
+    return user
+
+
+def _refuse_own(user_id: UUID, by: Principal) -> None:
+    if by.user_id == user_id:
+        raise OwnAccount
