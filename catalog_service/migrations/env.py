@@ -8,6 +8,7 @@ from alembic import context
 from alembic.autogenerate.api import AutogenContext
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
 
 from catalog_service.models import Base
 from common_lib.database import Id, UtcDateTime
@@ -30,7 +31,7 @@ def migrate(connection: Connection) -> None:
 
 
 async def main() -> None:
-    engine = create_async_engine(os.environ["SHOP_DATABASE_URL"])
+    engine = create_async_engine(os.environ["SHOP_DATABASE_URL"], poolclass=NullPool)
     async with engine.connect() as connection:
         await connection.run_sync(migrate)
     await engine.dispose()

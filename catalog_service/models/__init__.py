@@ -15,6 +15,11 @@ from catalog_service.models.products import Product, ProductImage, ProductStatus
 from catalog_service.models.reviews import Review, ReviewStatus
 from catalog_service.models.sellers import Seller, SellerStatus
 from catalog_service.models.wishlists import WishlistItem
+from common_lib.consumer import define_inbox
+from common_lib.outbox import define_outbox
+
+outbox = define_outbox(Base.metadata)
+inbox = define_inbox(Base.metadata)
 
 __all__ = [
     "RESERVATION_MOVES",
@@ -35,4 +40,6 @@ __all__ = [
     "SellerStatus",
     "StockMovement",
     "WishlistItem",
+    "inbox",
+    "outbox",
 ]

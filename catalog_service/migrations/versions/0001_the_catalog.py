@@ -6,6 +6,9 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import mysql
 
+from common_lib.consumer import create_inbox
+from common_lib.outbox import create_outbox
+
 revision: str = "0001"
 down_revision: str | None = None
 branch_labels: str | Sequence[str] | None = None
@@ -25,6 +28,8 @@ TABLES = (
     "reservations",
     "reservation_lines",
     "stock_movements",
+    "outbox",
+    "inbox",
 )
 
 
@@ -331,6 +336,8 @@ def upgrade() -> None:
         mysql_collate="utf8mb4_unicode_520_ci",
         mysql_engine="InnoDB",
     )
+    create_outbox(op)
+    create_inbox(op)
 
 
 def downgrade() -> None:

@@ -1,0 +1,103 @@
+"""Reservations, stock and quotes on the wire."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from common_lib.money import Money
+from common_lib.problems import ApiModel, LaxId, RequestModel
+
+# The largest value of the INT columns behind these numbers.
+MAX_COUNT = 2**31 - 1
+MAX_LINES = 100
+
+Quantity = Annotated[int, Field(ge=1, lt=MAX_COUNT)]
+PlainText = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[!-~]+$")]
+
+
+class LineIn(RequestModel):
+    """So many units of one variant."""
+
+    variant_id: LaxId
+    quantity: Quantity
+
+
+Lines = Annotated[tuple[LineIn, ...], Field(min_length=1, max_length=MAX_LINES, strict=False)]
+
+
+class ReserveIn(RequestModel):
+    """Ask for stock for an order that is about to be placed.
+
+    `userId` and `idempotencyKey` let the sweeper ask the order service what became of it.
+    """
+
+    reservation_id: LaxId
+    order_id: LaxId
+    fingerprint: PlainText
+    user_id: LaxId | None = None
+    idempotency_key: Annotated[str, Field(min_length=1, max_length=255)] | None = None
+    items: Lines
+
+
+class ReleaseIn(RequestModel):
+    reservation_id: LaxId
+    reason: Annotated[str, Field(min_length=1, max_length=64)] = "released"
+
+
+class ConfirmIn(RequestModel):
+    """Move a reservation on: COMMITTED once its order exists, CONSUMED once it is paid."""
+
+    reservation_id: LaxId
+    status: Literal["COMMITTED", "CONSUMED"] = "COMMITTED"
+
+
+class ReservationOut(ApiModel):
+    reservation_id: UUID
+    status: str
+
+
+class QuoteIn(RequestModel):
+    items: Lines
+
+
+class QuotedLine(ApiModel):
+    """A variant as it would be sold now; `is_active` False means it cannot be ordered."""
+
+    variant_id: UUID
+    product_id: UUID
+    sku: str
+    name: str
+    seller_id: UUID | None
+    quantity: int
+    unit_price: Money
+    available: int
+    is_active: bool
+
+
+class QuoteOut(ApiModel):
+    """`missing` names the variants that do not exist."""
+
+    items: tuple[QuotedLine, ...]
+    missing: tuple[UUID, ...]
+
+
+class AdjustIn(RequestModel):
+    """Put units on the shelf (positive) or take them off (negative), and say why."""
+
+    delta: Annotated[int, Field(gt=-MAX_COUNT, lt=MAX_COUNT)]
+    reason: Annotated[str, Field(min_length=1, max_length=200)]
+    kind: Literal["RESTOCK", "CORRECTION"] = "CORRECTION"
+
+
+class StockOut(ApiModel):
+    """Displayed stock; the two counters are for the seller and the administrator."""
+
+    variant_id: UUID
+    available: int
+    quantity: int | None = None
+    reserved: int | None = None
+    reorder_level: int | None = None
+    version: int | None = None
+    updated_at: datetime

@@ -1,0 +1,127 @@
+"""Products on the wire."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import Field, StringConstraints
+
+from catalog_service.schemas.inventory import MAX_COUNT
+from common_lib.money import Money
+from common_lib.problems import ApiModel, LaxId, RequestModel
+
+MAX_VARIANTS = 100
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
+VariantName = Annotated[str, StringConstraints(min_length=1, max_length=160, strip_whitespace=True)]
+Description = Annotated[str, Field(max_length=10_000)]
+Sku = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$")]
+Label = Annotated[str, Field(min_length=1, max_length=64)]
+Attributes = Annotated[dict[Label, Annotated[str, Field(max_length=255)]], Field(max_length=20)]
+Count = Annotated[int, Field(ge=0, lt=MAX_COUNT)]
+
+
+class VariantIn(RequestModel):
+    """A variant of a new product with what is on the shelf."""
+
+    sku: Sku
+    name: VariantName
+    price: Money
+    compare_at_price: Money | None = None
+    attributes: Attributes = Field(default_factory=dict)
+    quantity: Count
+    reorder_level: Count = 0
+
+
+class ProductIn(RequestModel):
+    name: Name
+    description: Description
+    category_id: LaxId
+    status: Literal["DRAFT", "ACTIVE"] = "DRAFT"
+    variants: Annotated[
+        tuple[VariantIn, ...], Field(min_length=1, max_length=MAX_VARIANTS, strict=False)
+    ]
+
+
+class VariantEdit(RequestModel):
+    """New values for one variant of the product; what is absent stays as it is."""
+
+    id: LaxId
+    name: VariantName | None = None
+    price: Money | None = None
+    compare_at_price: Money | None = None
+    attributes: Attributes | None = None
+    is_active: bool | None = None
+
+
+class ProductEdit(RequestModel):
+    """The product anew; variants not named stay. `version` or If-Match guards against overlap."""
+
+    name: Name
+    description: Description
+    category_id: LaxId
+    status: Literal["DRAFT", "ACTIVE", "ARCHIVED"] | None = None
+    version: Annotated[int, Field(ge=1, le=MAX_COUNT)] | None = None
+    variants: Annotated[tuple[VariantEdit, ...], Field(max_length=MAX_VARIANTS, strict=False)] = ()
+
+
+class VariantOut(ApiModel):
+    id: UUID
+    sku: str
+    name: str
+    price: Money
+    compare_at_price: Money | None
+    attributes: dict[str, str]
+    is_active: bool
+    available: int
+
+
+class ImageOut(ApiModel):
+    id: UUID
+    url: str
+    alt_text: str
+
+
+class ProductOut(ApiModel):
+    id: UUID
+    name: str
+    slug: str
+    description: str
+    category_id: UUID
+    seller_id: UUID | None
+    status: str
+    avg_rating: float
+    review_count: int
+    version: int
+    variants: tuple[VariantOut, ...]
+    images: tuple[ImageOut, ...]
+    created_at: datetime
+    updated_at: datetime
+
+
+class ProductPage(ApiModel):
+    items: tuple[ProductOut, ...]
+    next_cursor: str | None
+
+
+class CategoryCount(ApiModel):
+    """How many of the products found are in this category."""
+
+    id: UUID
+    name: str
+    count: int
+
+
+class PriceRange(ApiModel):
+    lowest: Money
+    highest: Money
+
+
+class Facets(ApiModel):
+    categories: tuple[CategoryCount, ...]
+    prices: PriceRange | None
+
+
+class SearchPage(ProductPage):
+    facets: Facets
+    total: int
