@@ -1,0 +1,255 @@
+"""localstack-init.sh against a real LocalStack: the topology, and that it can be run again.
+
+The script runs in an account of its own, which LocalStack reads from the access key: beside the
+topology of the stack that the other tests use, and as empty as on a first start.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+
+if TYPE_CHECKING:
+    from mypy_boto3_ses import SESClient
+    from mypy_boto3_sns import SNSClient
+    from mypy_boto3_sqs import SQSClient
+
+pytestmark = pytest.mark.enable_socket
+
+SCRIPT = Path(__file__).resolve().parents[3] / "localstack-init.sh"
+REGION = "ap-south-1"
+ACCOUNT = "000000000042"
+COMPLETION_LINE = (
+    "localstack-init: complete: 3 topics, 3 queues, 3 dead letter queues, 2 SES identities"
+)
+FANOUT = {
+    "notification-queue": {"order-events", "user-events", "catalog-events"},
+    "catalog-queue": {"order-events"},
+    "order-queue": {"catalog-events", "user-events"},
+}
+DEAD_LETTERS = {
+    "notification-queue": "notification-dlq",
+    "catalog-queue": "catalog-dlq",
+    "order-queue": "order-dlq",
+}
+ORDER_QUEUE_FILTER = {"eventType": ["PRODUCT_UPDATED", "PRICE_CHANGED", "USER_DELETED"]}
+
+
+def last_part(arn_or_url: str) -> str:
+    return arn_or_url.replace("/", ":").rsplit(":", 1)[1]
+
+
+class Bus:
+    """The topology of one account, read back through the AWS API."""
+
+    def __init__(self, endpoint_url: str) -> None:
+        self.environment = {
+            **os.environ,
+            "INIT_PYTHON": sys.executable,
+            "AWS_ENDPOINT_URL": endpoint_url,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_ACCESS_KEY_ID": ACCOUNT,
+            "AWS_SECRET_ACCESS_KEY": "test",
+        }
+        session = boto3.Session(ACCOUNT, "test", region_name=REGION)
+        self.sns: SNSClient = session.client("sns", endpoint_url=endpoint_url)
+        self.sqs: SQSClient = session.client("sqs", endpoint_url=endpoint_url)
+        self.ses: SESClient = session.client("ses", endpoint_url=endpoint_url)
+
+    def run_script(self, **environment: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [str(SCRIPT)],
+            env={**self.environment, **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+    def publish(self, topic: str, event_type: str) -> None:
+        self.sns.publish(
+            TopicArn=self.sns.create_topic(Name=topic)["TopicArn"],
+            Message=json.dumps({"eventType": event_type}),
+            MessageAttributes={"eventType": {"DataType": "String", "StringValue": event_type}},
+        )
+
+    def topics(self) -> set[str]:
+        return {last_part(topic["TopicArn"]) for topic in self.sns.list_topics()["Topics"]}
+
+    def queues(self) -> dict[str, dict[str, str]]:
+        urls = self.sqs.list_queues().get("QueueUrls", [])
+        return {last_part(url): self.queue(last_part(url)) for url in urls}
+
+    def queue(self, name: str) -> dict[str, str]:
+        found = self.sqs.get_queue_attributes(QueueUrl=self.url(name), AttributeNames=["All"])
+        return {str(key): value for key, value in found["Attributes"].items()}
+
+    def url(self, name: str) -> str:
+        return self.sqs.get_queue_url(QueueName=name)["QueueUrl"]
+
+    def subscriptions(self) -> dict[tuple[str, str], Mapping[str, str]]:
+        """Attributes by (topic, queue)."""
+        arns = [one["SubscriptionArn"] for one in self.sns.list_subscriptions()["Subscriptions"]]
+        each = [self.sns.get_subscription_attributes(SubscriptionArn=arn) for arn in arns]
+        found = [one["Attributes"] for one in each]
+        return {(last_part(one["TopicArn"]), last_part(one["Endpoint"])): one for one in found}
+
+    def everything(self) -> dict[str, Any]:
+        return {
+            "topics": self.topics(),
+            "queues": {name: settings_of(queue) for name, queue in self.queues().items()},
+            "subscriptions": self.subscriptions(),
+            "identities": sorted(self.ses.list_identities()["Identities"]),
+        }
+
+    def delete_everything(self) -> None:
+        for subscription in self.sns.list_subscriptions()["Subscriptions"]:
+            self.sns.unsubscribe(SubscriptionArn=subscription["SubscriptionArn"])
+        for topic in self.sns.list_topics()["Topics"]:
+            self.sns.delete_topic(TopicArn=topic["TopicArn"])
+        for url in self.sqs.list_queues().get("QueueUrls", []):
+            self.sqs.delete_queue(QueueUrl=url)
+        for identity in self.ses.list_identities()["Identities"]:
+            self.ses.delete_identity(Identity=identity)
+
+
+def settings_of(queue: Mapping[str, str]) -> dict[str, str]:
+    """Leave out what changes by itself: how many messages there are, and when it was touched."""
+    passing = ("Approximate", "LastModified")
+    return {key: value for key, value in queue.items() if not key.startswith(passing)}
+
+
+@pytest.fixture(scope="module")
+def bus(stack: Any) -> Iterator[Bus]:
+    """Yield an account in which the script has run once."""
+    bus = Bus(stack.layout.aws_endpoint_url)
+    finished = bus.run_script()
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stdout.splitlines() == [COMPLETION_LINE]
+    yield bus
+    bus.delete_everything()
+
+
+def test_three_topics_and_three_queues_with_their_dead_letter_queues_exist(bus: Bus) -> None:
+    assert bus.topics() == {"order-events", "user-events", "catalog-events"}
+    assert set(bus.queues()) == {*DEAD_LETTERS, *DEAD_LETTERS.values()}
+
+
+@pytest.mark.parametrize(("name", "dead_letters"), DEAD_LETTERS.items())
+def test_a_message_goes_to_the_dead_letters_after_three_receives(
+    bus: Bus, name: str, dead_letters: str
+) -> None:
+    queue = bus.queue(name)
+    assert json.loads(queue["RedrivePolicy"]) == {
+        "deadLetterTargetArn": bus.queue(dead_letters)["QueueArn"],
+        "maxReceiveCount": 3,
+    }
+    assert queue["VisibilityTimeout"] == "60"
+    assert queue["ReceiveMessageWaitTimeSeconds"] == "20"
+
+
+@pytest.mark.parametrize(("name", "dead_letters"), DEAD_LETTERS.items())
+def test_dead_letters_are_kept_longer_than_messages(bus: Bus, name: str, dead_letters: str) -> None:
+    kept_s = int(bus.queue(name)["MessageRetentionPeriod"])
+    assert int(bus.queue(dead_letters)["MessageRetentionPeriod"]) > kept_s
+
+
+def test_topics_fan_out_raw_to_their_queues_and_to_no_other(bus: Bus) -> None:
+    subscriptions = bus.subscriptions()
+    assert set(subscriptions) == {(t, queue) for queue, topics in FANOUT.items() for t in topics}
+    assert {each["RawMessageDelivery"] for each in subscriptions.values()} == {"true"}
+
+
+def test_only_the_order_queue_filters_by_event_type(bus: Bus) -> None:
+    for (_, queue), attributes in bus.subscriptions().items():
+        wanted = ORDER_QUEUE_FILTER if queue == "order-queue" else {}
+        assert json.loads(attributes.get("FilterPolicy", "{}")) == wanted
+
+
+@pytest.mark.parametrize(("queue", "topics"), FANOUT.items())
+def test_only_its_topics_may_send_to_a_queue(bus: Bus, queue: str, topics: set[str]) -> None:
+    (statement,) = json.loads(bus.queue(queue)["Policy"])["Statement"]
+    assert statement["Principal"] == {"Service": "sns.amazonaws.com"}
+    assert statement["Action"] == "sqs:SendMessage"
+    sources = statement["Condition"]["ArnEquals"]["aws:SourceArn"]
+    assert {last_part(source) for source in sources} == topics
+
+
+def test_sender_and_ops_are_verified(bus: Bus) -> None:
+    addresses = ["noreply@ecommerce.com", "ops@ecommerce.com"]
+    found = bus.ses.get_identity_verification_attributes(Identities=addresses)
+    states = {a: found["VerificationAttributes"][a]["VerificationStatus"] for a in addresses}
+    assert states == dict.fromkeys(addresses, "Success")
+
+
+def test_an_event_passes_the_filter_and_arrives_as_it_was_sent(bus: Bus) -> None:
+    bus.publish("catalog-events", "PRODUCT_CREATED")
+    bus.publish("catalog-events", "PRODUCT_UPDATED")
+
+    received = bus.sqs.receive_message(
+        QueueUrl=bus.url("order-queue"), WaitTimeSeconds=5, MaxNumberOfMessages=10
+    )
+
+    assert [json.loads(message["Body"]) for message in received["Messages"]] == [
+        {"eventType": "PRODUCT_UPDATED"}
+    ]
+
+
+def test_a_second_run_changes_nothing(bus: Bus) -> None:
+    before = bus.everything()
+
+    finished = bus.run_script()
+
+    assert finished.stdout.splitlines() == [COMPLETION_LINE]
+    assert bus.everything() == before
+
+
+def test_a_run_puts_right_what_was_changed_by_hand(bus: Bus) -> None:
+    before = bus.everything()
+    damage(bus)
+    assert bus.everything() != before
+
+    assert bus.run_script().returncode == 0
+
+    assert bus.everything() == before
+
+
+def damage(bus: Bus) -> None:
+    bus.sqs.set_queue_attributes(
+        QueueUrl=bus.url("catalog-queue"), Attributes={"VisibilityTimeout": "1"}
+    )
+    for subscription in bus.sns.list_subscriptions()["Subscriptions"]:
+        bus.sns.set_subscription_attributes(
+            SubscriptionArn=subscription["SubscriptionArn"],
+            AttributeName="RawMessageDelivery",
+            AttributeValue="false",
+        )
+
+
+def test_addresses_come_from_the_environment(bus: Bus) -> None:
+    assert (
+        bus.run_script(MAIL_SENDER="a@shop.example", OPS_ADDRESS="b@shop.example").returncode == 0
+    )
+    assert {"a@shop.example", "b@shop.example"} <= set(bus.ses.list_identities()["Identities"])
+
+
+def test_an_endpoint_that_does_not_answer_is_named(bus: Bus) -> None:
+    finished = bus.run_script(AWS_ENDPOINT_URL="http://127.0.0.1:9")
+    assert finished.returncode == 1
+    assert finished.stdout == ""
+    assert finished.stderr.startswith("localstack-init: failed at http://127.0.0.1:9: ")
+
+
+def test_an_interpreter_without_boto3_is_named(bus: Bus, tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} -I -S "$@"\n')
+    python.chmod(0o755)
+    finished = bus.run_script(INIT_PYTHON=str(python))
+    assert finished.returncode == 1
+    assert "has no boto3; set INIT_PYTHON" in finished.stderr
