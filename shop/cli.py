@@ -1,0 +1,224 @@
+"""The `shop` command: brings the local stack up and down, and carries the operator's tools."""
+
+import importlib
+import importlib.util
+import os
+import signal
+import subprocess
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from functools import partial
+from types import FrameType
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from shop import migrations
+from shop.doctor import examine
+from shop.stack import checks, choice, docker, localstack, memory
+from shop.stack.errors import StackError
+from shop.stack.layout import PROCESS_NAMES, SERVICES, Layout
+from shop.stack.memory import Kind
+from shop.stack.native import NativeStack
+from shop.stack.progress import Progress
+
+INTERRUPTED = 130
+ALL = "all"
+# Written apart from the stack; each has a `run()` and is loaded only when it is called.
+TOOLS = {
+    "demo": "Place one order through the gateway and print its fourteen steps.",
+    "seed": "Fill the catalogue and the dev logins; repeating it changes nothing.",
+    "audit": "Check the invariants of stock, orders, payments and mails in the databases.",
+}
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+console = Console()
+complaints = Console(stderr=True)
+
+
+@app.command()
+def up() -> None:
+    """Get what is missing and start the whole shop; what runs already is kept."""
+    with _told_plainly():
+        stack = _stack()
+        kind = Kind.DOCKER if isinstance(stack, docker.DockerStack) else Kind.NATIVE
+        memory.remember(stack.layout.home, kind, stack.layout.ports)
+        try:
+            stack.up()
+        finally:
+            if not stack.running():
+                memory.forget(stack.layout.home)
+        _print_addresses(stack.layout)
+
+
+@app.command()
+def down() -> None:
+    """Stop everything; data, logs and downloads stay."""
+    with _told_plainly():
+        stack = _stack()
+        stack.stop()
+        memory.forget(stack.layout.home)
+        console.print("The shop is down.")
+
+
+@app.command()
+def reset(
+    everything: Annotated[bool, typer.Option("--all", help="Delete downloads, too.")] = False,
+) -> None:
+    """Stop everything and delete all data, logs and keys."""
+    with _told_plainly():
+        stack = _stack()
+        stack.reset(with_downloads=everything)
+        memory.forget(stack.layout.home)
+        console.print("The shop is down, its data is deleted.")
+
+
+@app.command()
+def restart(
+    names: Annotated[list[str] | None, typer.Argument(help="Processes; none means all.")] = None,
+) -> None:
+    """Stop and start processes again, for example after a change of their code."""
+    with _told_plainly():
+        stack = _native("restart")
+        wanted = [_known(name, PROCESS_NAMES) for name in names or PROCESS_NAMES]
+        for name in wanted:
+            stack.terminate(name)
+        stack.start_processes(wanted)
+
+
+@app.command()
+def status() -> None:
+    """Show every part and process: where it listens, whether it answers, what it uses."""
+    with _told_plainly():
+        stack = _stack()
+        if isinstance(stack, docker.DockerStack):
+            stack.status()
+        else:
+            _print_status(stack)
+
+
+@app.command()
+def logs(
+    process: Annotated[str | None, typer.Argument(help="One process; none means all.")] = None,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=1)] = 50,
+    follow: Annotated[bool, typer.Option("--follow", "-f")] = False,
+) -> None:
+    """Show the last lines of the logs."""
+    with _told_plainly():
+        stack = _stack()
+        if isinstance(stack, docker.DockerStack):
+            stack.logs(process, lines=lines, follow=follow)
+            return
+        found = {path.stem: path for path in sorted(stack.layout.logs.glob("*.log"))}
+        chosen = [found[_known(process, found)]] if process else list(found.values())
+        arguments = ("--follow",) if follow else ()
+        subprocess.run(("tail", f"--lines={lines}", *arguments, *map(str, chosen)), check=False)
+
+
+@app.command()
+def migrate(
+    service: Annotated[str, typer.Argument(help="user, catalog, order, notification or all")] = ALL,
+) -> None:
+    """Bring a database to its newest schema: SHOP_DATABASE_URL's, else the local stack's."""
+    with _told_plainly():
+        if service != ALL:
+            _known(service, SERVICES)
+        url = os.environ.get(migrations.URL_VARIABLE)
+        if url and service != ALL:
+            migrations.upgrade(service, url)
+            return
+        _stack().migrate(list(SERVICES) if service == ALL else [service])
+
+
+@app.command()
+def queues() -> None:
+    """Create topics, queues, dead letter queues and mail identities on the local stack."""
+    with _told_plainly():
+        localstack.create_queues(Layout.local(), Progress(console))
+
+
+@app.command()
+def doctor() -> None:
+    """Check this machine for what the shop needs, each finding with its fix."""
+    with _told_plainly():
+        findings = examine(Layout.local(), docker_answers=docker.engine_answers())
+        for finding in findings:
+            console.print(finding.line, highlight=False, soft_wrap=True, markup=False)
+        if any(finding.is_fatal and not finding.is_fine for finding in findings):
+            raise typer.Exit(1)
+
+
+def _tool(name: str) -> None:
+    with _told_plainly():
+        if importlib.util.find_spec(f"shop.{name}") is None:
+            raise StackError(f"shop.{name} is not part of this installation", "reinstall the shop")
+        importlib.import_module(f"shop.{name}").run()
+
+
+for _name, _help in TOOLS.items():
+    app.command(_name, help=_help)(partial(_tool, _name))
+
+
+def _stack() -> NativeStack | docker.DockerStack:
+    layout, progress = Layout.local(), Progress(console)
+    remembered = memory.recall_kind(layout.home)
+    if choice.choose(os.environ, remembered, docker.engine_answers) is Kind.DOCKER:
+        return docker.DockerStack(layout, progress)
+    checks.refuse_other_systems()
+    return NativeStack(layout, progress)
+
+
+def _native(command: str) -> NativeStack:
+    stack = _stack()
+    if isinstance(stack, docker.DockerStack):
+        raise StackError(f"`shop {command}` is for the stack without Docker", "use docker compose")
+    return stack
+
+
+def _known(name: str, names: Collection[str]) -> str:
+    if name not in names:
+        raise StackError(f"there is no {name!r}", f"choose one of {', '.join(names)}")
+    return name
+
+
+@contextmanager
+def _told_plainly() -> Iterator[None]:
+    """Turn what can go wrong into one line and an exit code; SIGTERM cleans up like Ctrl-C."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    except StackError as error:
+        complaints.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        complaints.print("interrupted: what this call started is stopped again")
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _print_status(stack: NativeStack) -> None:
+    running = stack.running()
+    table = Table("name", "port", "pid", "state", "MB", box=None)
+    for name in (*stack.part_names(), "redis-commander", *PROCESS_NAMES):
+        identity = running.get(name)
+        state = "stopped" if identity is None else "ready" if stack.is_ready(name) else "starting"
+        memory_mib = f"{identity.memory_mib():.0f}" if identity else ""
+        pid = str(identity.pid) if identity else ""
+        table.add_row(name, str(stack.layout.ports.of(name)), pid, state, memory_mib)
+    console.print(table)
+    total = sum(identity.memory_mib() for identity in running.values())
+    console.print(f"{len(running)} running, {total:.0f} MB resident", highlight=False)
+
+
+def _print_addresses(layout: Layout) -> None:
+    console.print("[bold]The shop is up[/]")
+    console.print(f"  gateway          {layout.url('gateway')}", highlight=False)
+    for name in SERVICES:
+        console.print(f"  {name:<16} {layout.url(name)}/docs", highlight=False)
+    console.print(f"  redis commander  {layout.url('redis-commander')}", highlight=False)
+    console.print("  next: make demo, make status, make down", highlight=False)

@@ -1,0 +1,107 @@
+"""Examines this machine for what the local stack needs."""
+
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from shop.stack import checks, localstack, mysql, ports
+from shop.stack.layout import Layout
+from shop.stack.native import NativeStack
+
+OLDEST_PYTHON = (3, 11)
+MEMORY_NEEDED_GIB = 3.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at; ``fix`` is empty where nothing needs doing."""
+
+    is_fine: bool
+    fact: str
+    fix: str = ""
+    is_fatal: bool = False
+
+    @property
+    def line(self) -> str:
+        mark = "ok  " if self.is_fine else "FAIL" if self.is_fatal else "note"
+        return f"{mark}  {self.fact}" + (f". Fix: {self.fix}" if self.fix else "")
+
+
+def examine(layout: Layout, *, docker_answers: bool) -> list[Finding]:
+    """Look at everything; nothing is changed, fetched or started."""
+    return [
+        _system(docker_answers=docker_answers),
+        _docker(docker_answers=docker_answers),
+        _python(),
+        _disk(layout),
+        _memory(),
+        *_programs(layout),
+        *_ports(layout),
+    ]
+
+
+def _system(*, docker_answers: bool) -> Finding:
+    fact = f"{platform.system()} on {platform.machine()}"
+    if sys.platform == "linux" or docker_answers:
+        return Finding(True, fact)
+    return Finding(False, fact, "the stack needs Linux or a running Docker", is_fatal=True)
+
+
+def _docker(*, docker_answers: bool) -> Finding:
+    if docker_answers:
+        return Finding(True, "a Docker engine with Compose answers: make up uses it")
+    return Finding(True, "no Docker engine with Compose answers: make up runs natively")
+
+
+def _python() -> Finding:
+    fact = f"Python {platform.python_version()}"
+    if sys.version_info >= OLDEST_PYTHON:
+        return Finding(True, fact)
+    return Finding(False, fact, "install Python 3.11 or newer", is_fatal=True)
+
+
+def _disk(layout: Layout) -> Finding:
+    free, needed = checks.free_bytes(layout.home), checks.needed_bytes(layout)
+    fact = f"{free / checks.GIB:.1f} GB of disk free, {needed / checks.GIB:.1f} GB needed"
+    return Finding(free >= needed, fact, "" if free >= needed else "make room", is_fatal=True)
+
+
+def _memory() -> Finding:
+    rows = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
+    available = int(rows["MemAvailable"].split()[0]) / 2**20
+    fact = f"{available:.1f} GB of memory available, {MEMORY_NEEDED_GIB:.0f} GB needed"
+    fine = available >= MEMORY_NEEDED_GIB
+    return Finding(fine, fact, "" if fine else "stop other programs")
+
+
+def _programs(layout: Layout) -> Iterator[Finding]:
+    has_apt = shutil.which("apt-get") is not None
+    yield _program("MySQL 8.4", at_hand=mysql.is_fetched(layout), can_be_had=has_apt)
+    yield _program("Redis", at_hand=shutil.which("redis-server") is not None, can_be_had=True)
+    yield _program("LocalStack", at_hand=localstack.is_fetched(layout), can_be_had=True)
+    npm = shutil.which("npm") is not None
+    yield Finding(npm, "npm, for Redis Commander", "" if npm else "apt-get install npm (optional)")
+    root = os.geteuid() == 0
+    yield Finding(True, "running as root" if root else "running without root, which suffices")
+
+
+def _program(name: str, *, at_hand: bool, can_be_had: bool) -> Finding:
+    if at_hand:
+        return Finding(True, f"{name} is at hand")
+    if can_be_had:
+        return Finding(True, f"{name} is fetched by the first make up")
+    return Finding(False, f"{name} is missing", f"install {name}", is_fatal=True)
+
+
+def _ports(layout: Layout) -> Iterator[Finding]:
+    running = NativeStack(layout).running()
+    for name, port in layout.ports.items():
+        if name.replace("_", "-") in running or not ports.is_taken(port):
+            continue
+        error = ports.port_taken(name, port)
+        yield Finding(False, error.cause, error.fix, is_fatal=True)
+    yield Finding(True, f"{len(layout.ports.names())} ports looked at")

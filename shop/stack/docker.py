@@ -1,0 +1,94 @@
+"""The stack in Docker: Compose does the work, this gives it the ports and says what went wrong."""
+
+import os
+import shutil
+import subprocess
+
+from shop.stack import ports
+from shop.stack.errors import StackError
+from shop.stack.layout import REPOSITORY, Layout
+from shop.stack.progress import Progress, Step
+
+COMPOSE_FILE = REPOSITORY / "docker-compose.yml"
+PROBE_TIMEOUT_S = 3.0
+
+
+class DockerStack:
+    """The Compose project of this repository, with the ports of the layout."""
+
+    def __init__(self, layout: Layout, progress: Progress) -> None:
+        self.layout = layout
+        self.progress = progress
+
+    def up(self) -> None:
+        """Build the image if it is missing, start everything and wait until it is healthy."""
+        if not self.running():
+            ports.refuse_taken(dict(self.layout.ports.items()))
+        self.progress.heading("docker compose up -d --wait")
+        self._compose("up", "-d", "--wait", "--remove-orphans")
+
+    def stop(self) -> None:
+        self._compose("down", "--remove-orphans")
+
+    def reset(self, *, with_downloads: bool = False) -> None:
+        """Stop everything and delete the volumes; the built images only if asked for."""
+        images = ("--rmi", "local") if with_downloads else ()
+        self._compose("down", "--volumes", "--remove-orphans", *images)
+
+    def migrate(self, services: list[str]) -> None:
+        """Run the one-shot migration jobs again."""
+        self._compose("up", "--no-deps", *(f"migrate-{service}" for service in services))
+
+    def logs(self, process: str | None, *, lines: int, follow: bool) -> None:
+        names = (process,) if process else ()
+        self._compose("logs", f"--tail={lines}", *(("--follow",) if follow else ()), *names)
+
+    def status(self) -> None:
+        self._compose("ps", "--all")
+
+    def running(self) -> list[str]:
+        """Name the Compose services that run."""
+        command = (*self._command, "ps", "--services", "--status=running")
+        answer = subprocess.run(command, capture_output=True, text=True, check=False, env=self._env)
+        return answer.stdout.split()
+
+    def _compose(self, *arguments: str) -> None:
+        if not COMPOSE_FILE.exists():
+            raise StackError(f"{COMPOSE_FILE.name} is missing", "git checkout docker-compose.yml")
+        result = subprocess.run((*self._command, *arguments), check=False, env=self._env)
+        if result.returncode != 0:
+            raise StackError(
+                f"docker compose {arguments[0]} failed with exit code {result.returncode}",
+                "see its lines above; `docker compose logs <service>` tells more",
+            )
+
+    @property
+    def _command(self) -> tuple[str, ...]:
+        return ("docker", "compose", "--file", str(COMPOSE_FILE))
+
+    @property
+    def _env(self) -> dict[str, str]:
+        settings = {
+            ports.port_variable(name): str(port) for name, port in self.layout.ports.items()
+        }
+        return {**os.environ, **settings}
+
+
+def engine_answers(step: Step | None = None) -> bool:
+    """Whether a Docker engine answers within three seconds and has the Compose plugin."""
+    if shutil.which("docker") is None:
+        return False
+    if step is not None:
+        step.beat()
+    info = ("docker", "info", "--format", "{{.ServerVersion}}")
+    return bool(_answer(info)) and bool(_answer(("docker", "compose", "version")))
+
+
+def _answer(command: tuple[str, ...]) -> str:
+    try:
+        answer = subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=PROBE_TIMEOUT_S
+        )
+    except subprocess.TimeoutExpired:
+        return ""
+    return answer.stdout.strip() if answer.returncode == 0 else ""

@@ -1,0 +1,86 @@
+"""The environment each process is started with."""
+
+import os
+from collections.abc import Mapping
+
+from shop.stack.credentials import Secrets, key_file
+from shop.stack.layout import ACCOUNT, DATABASE_USER, REGION, SERVICES, Layout
+from shop.stack.ports import LOOPBACK
+
+# Defaults of the local stack that the caller's own environment overrides.
+DEFAULTS = {
+    "SHOP_LOG_FORMAT": "json",
+    "SHOP_LOG_LEVEL": "INFO",
+    "SHOP_LOGIN_LIMIT_PER_15MIN": "100000",
+    "SHOP_REGISTER_LIMIT_PER_HOUR": "100000",
+}
+
+
+def database_url(layout: Layout, secrets: Secrets, service: str) -> str:
+    """Return the SQLAlchemy URL of one service's database."""
+    account = f"{DATABASE_USER}:{secrets.mysql_password}"
+    address = f"{LOOPBACK}:{layout.mysql_port(service)}"
+    return f"mysql+asyncmy://{account}@{address}/{SERVICES[service].database}"
+
+
+def wiring(layout: Layout, secrets: Secrets, name: str) -> dict[str, str]:
+    """Return what ties the process to this stack, whatever the caller's environment says."""
+    return {
+        **_common(layout, secrets),
+        "SHOP_PORT": str(layout.ports.of(name)),
+        **_own(layout, secrets, name),
+        **layout.env,
+        **layout.process_env.get(name, {}),
+    }
+
+
+def process_environment(
+    layout: Layout, secrets: Secrets, name: str, extra: Mapping[str, str]
+) -> dict[str, str]:
+    """Return it whole: local defaults, over them the caller's environment, over that the wiring."""
+    return {
+        "PYTHONUNBUFFERED": "1",
+        **DEFAULTS,
+        **os.environ,
+        **wiring(layout, secrets, name),
+        **extra,
+    }
+
+
+def aws_environment(layout: Layout) -> dict[str, str]:
+    """Return what a boto3 program needs to reach this stack's LocalStack."""
+    return {
+        "AWS_ENDPOINT_URL": layout.aws_endpoint_url,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+    }
+
+
+def _common(layout: Layout, secrets: Secrets) -> dict[str, str]:
+    return {
+        "SHOP_PROFILE": layout.profile,
+        "SHOP_HOST": LOOPBACK,
+        "SHOP_REDIS_URL": layout.redis_url,
+        "SHOP_AWS_ENDPOINT_URL": layout.aws_endpoint_url,
+        "SHOP_AWS_REGION": REGION,
+        "SHOP_AWS_ACCOUNT_ID": ACCOUNT,
+        "SHOP_AWS_ACCESS_KEY_ID": "test",
+        "SHOP_AWS_SECRET_ACCESS_KEY": "test",
+        "SHOP_JWKS_URL": f"{layout.url('user')}/.well-known/jwks.json",
+        "SHOP_SERVICE_TOKEN_KEY_FILE": str(key_file(layout.keys, "service")),
+        "SHOP_PAYMENT_SANDBOX_URL": layout.url("payment-sandbox"),
+        "SHOP_PAYMENT_WEBHOOK_SECRET": secrets.payment_webhook_secret,
+        **{f"SHOP_{name.upper()}_URL": layout.url(name) for name in SERVICES},
+    }
+
+
+def _own(layout: Layout, secrets: Secrets, name: str) -> dict[str, str]:
+    service = name.removesuffix("-worker")
+    own = {}
+    if service in SERVICES:
+        own["SHOP_DATABASE_URL"] = database_url(layout, secrets, service)
+        own["SHOP_DATABASE_READ_URLS"] = ""
+    if service == "user":
+        own["SHOP_JWT_PRIVATE_KEY_FILE"] = str(key_file(layout.keys, "jwt"))
+    return own

