@@ -1,0 +1,147 @@
+"""Fills the databases with the catalogue and the development logins.
+
+Rows are written by table name, since this program imports no service. A row that is there already
+stays as it is, whatever has happened to it since: seeding twice changes nothing. No event is
+published.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from passlib.hash import bcrypt_sha256
+from sqlalchemy import func, select
+from sqlalchemy.dialects.mysql import insert
+from sqlalchemy.exc import ProgrammingError
+
+from common_lib.database import Database, WriteSession, error_code
+from common_lib.errors import Unavailable
+from common_lib.settings import DatabaseSettings, Profile
+from shop.data import tables
+from shop.data.reader import load
+from shop.data.tables import Batch
+from shop.stack.errors import StackError
+from shop.stack.progress import Progress
+
+DEV_PASSWORD: Final = "demo-pass-123"  # noqa: S105 - the documented development login
+_NO_SUCH_TABLE: Final = 1146
+
+
+@dataclass(frozen=True)
+class Databases:
+    """The URLs of the databases that are filled; notifications_db starts empty."""
+
+    user: str
+    catalog: str
+    order: str
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> "Databases":
+        """Read SHOP_USER_DATABASE_URL and its like. Raises StackError naming a missing one."""
+        return cls(
+            user=_variable(environment, "SHOP_USER_DATABASE_URL"),
+            catalog=_variable(environment, "SHOP_CATALOG_DATABASE_URL"),
+            order=_variable(environment, "SHOP_ORDER_DATABASE_URL"),
+        )
+
+
+@dataclass(frozen=True)
+class Filled:
+    """What one table holds of the seeds, and how many of these rows this run added."""
+
+    table: str
+    rows: int
+    added: int
+
+
+async def seed(
+    databases: Databases, *, profile: Profile, progress: Progress | None = None
+) -> list[Filled]:
+    """Write the seed rows that are missing, one transaction per database. Safe to repeat.
+
+    Raises StackError in the production profile, when a database does not answer or has no tables
+    yet, and when a seeded e-mail, slug or SKU belongs to another row.
+    """
+    _refuse_production(profile)
+    shown = progress or Progress.silent()
+    seeds = load()
+    password_hash = bcrypt_sha256.hash(DEV_PASSWORD)
+    return [
+        *await _fill("users_db", databases.user, tables.users_db(seeds, password_hash), shown),
+        *await _fill("catalog_db", databases.catalog, tables.catalog_db(seeds), shown),
+        *await _fill("orders_db", databases.order, tables.orders_db(seeds), shown),
+    ]
+
+
+def _variable(environment: Mapping[str, str], name: str) -> str:
+    if not environment.get(name):
+        raise StackError(f"{name} is not set", "give the database's mysql+asyncmy:// URL in it")
+    return environment[name]
+
+
+def _refuse_production(profile: Profile) -> None:
+    if profile is Profile.PRODUCTION:
+        raise StackError(
+            "the seeds hold logins with a published password, so production takes none of them",
+            "seed with SHOP_PROFILE=dev or test",
+        )
+
+
+async def _fill(name: str, url: str, batches: Sequence[Batch], progress: Progress) -> list[Filled]:
+    with progress.step(f"Seeding {name}") as step:
+        database = _connect(url)
+        try:
+            with _explained(name):
+                filled = await database.transact(lambda session: _write(session, batches))
+        finally:
+            await database.close()
+        progress.done(f"{name}: {_summary(filled)}", step.elapsed_s)
+    return filled
+
+
+def _connect(url: str) -> Database:
+    # The settings of a process want a port; this one listens nowhere.
+    return Database(DatabaseSettings(port=1, database_url=url, database_read_urls=()))
+
+
+async def _write(session: WriteSession, batches: Sequence[Batch]) -> list[Filled]:
+    return [await _insert_missing(session, batch) for batch in batches]
+
+
+async def _insert_missing(session: WriteSession, batch: Batch) -> Filled:
+    """Insert the rows whose keys are free; anything else wrong with a row still raises."""
+    before = await _count(session, batch)
+    statement = insert(batch.table)
+    untouched = {batch.key: batch.table.c[batch.key]}
+    await session.execute(statement.on_duplicate_key_update(untouched), list(batch.rows))
+    after = await _count(session, batch)
+    if after < len(batch.rows):
+        raise StackError(
+            f"{batch.name} holds other rows under {len(batch.rows) - after} of the seeds' keys",
+            "empty the databases with `make reset`, then seed again",
+        )
+    return Filled(batch.name, rows=after, added=after - before)
+
+
+async def _count(session: WriteSession, batch: Batch) -> int:
+    key = batch.table.c[batch.key]
+    found = await session.scalar(select(func.count()).where(key.in_(batch.ids)))
+    return int(found or 0)
+
+
+@contextmanager
+def _explained(name: str) -> Iterator[None]:
+    try:
+        yield
+    except Unavailable as error:
+        raise StackError(f"{name} does not answer", "start the stack with `make up`") from error
+    except ProgrammingError as error:
+        if error_code(error) != _NO_SUCH_TABLE:
+            raise
+        fix = "run `python -m shop migrate` first"
+        raise StackError(f"{name} has no tables yet", fix) from error
+
+
+def _summary(filled: Sequence[Filled]) -> str:
+    return ", ".join(f"{f.rows} {f.table.replace('_', ' ')} ({f.added} new)" for f in filled)
