@@ -11,6 +11,7 @@ import pytest
 import yaml
 from pydantic_settings import BaseSettings
 
+from common_lib.settings import DEV_ONLY_SECRETS
 from shop.stack.layout import MODULES
 from shop.stack.ports import Ports, port_variable
 
@@ -226,3 +227,16 @@ def test_the_seed_runs_on_request_only() -> None:
     assert SERVICES["seed"]["profiles"] == ["seed"]
     assert SERVICES["seed"]["restart"] == "no"
     assert not any("profiles" in SERVICES[name] for name in LONG_RUNNING | ONE_SHOTS)
+
+
+def test_the_seed_fills_the_databases_that_the_services_use() -> None:
+    environment = SERVICES["seed"]["environment"]
+    for service in ("user", "catalog", "order"):
+        filled = environment[f"SHOP_{service.upper()}_DATABASE_URL"]
+        assert filled == SERVICES[service]["environment"]["SHOP_DATABASE_URL"]
+
+
+def test_the_secrets_of_the_file_are_refused_in_production() -> None:
+    secret = COMPOSE["x-payment"]["SHOP_PAYMENT_WEBHOOK_SECRET"]
+    assert secret.removeprefix("${SHOP_PAYMENT_WEBHOOK_SECRET:-")[:-1] in DEV_ONLY_SECRETS
+    assert COMPOSE["x-environment"]["SHOP_AWS_SECRET_ACCESS_KEY"] in DEV_ONLY_SECRETS
