@@ -57,6 +57,17 @@ INSERT_OUTBOX: Final = (
 )
 OutboxValues = tuple[bytes, str, str, str, int, bytes, str | None, str | None, datetime]
 
+_COLUMN_NAMES: Final = (
+    "id",
+    "topic",
+    "aggregate_key",
+    "event_type",
+    "version",
+    "body",
+    "traceparent",
+    "request_id",
+    "created_at",
+)
 _INSERT: Final = sa.text(
     "INSERT INTO outbox"
     " (id, topic, aggregate_key, event_type, version, body, traceparent, request_id, created_at)"
@@ -115,18 +126,9 @@ def _columns() -> list[sa.schema.SchemaItem]:
 async def enqueue(session: WriteSession, *events: Event, source: str) -> None:
     """Write events into the outbox within the caller's transaction; they leave after its commit."""
     if events:
-        names = [
-            "id",
-            "topic",
-            "aggregate_key",
-            "event_type",
-            "version",
-            "body",
-            "traceparent",
-            "request_id",
-            "created_at",
+        rows = [
+            dict(zip(_COLUMN_NAMES, outbox_values(event, source), strict=True)) for event in events
         ]
-        rows = [dict(zip(names, outbox_values(event, source), strict=True)) for event in events]
         await session.execute(_INSERT, rows)
 
 
