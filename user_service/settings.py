@@ -1,12 +1,13 @@
 """What the user service reads from its environment."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from common_lib.settings import DatabaseSettings
+from common_lib.settings import DatabaseSettings, UrlList, split_list
 
+ACCOUNTS_PER_TAKEN: Final = 20
 PositiveInt = Annotated[int, Field(gt=0)]
 
 
@@ -24,7 +25,26 @@ class Settings(DatabaseSettings):
     bcrypt_threads: PositiveInt = 2
     bcrypt_queue: PositiveInt = 32
 
+    # Failed logins per account and address.
     login_limit_per_15min: PositiveInt = 5
+    # How often one address may learn that an e-mail address is taken; it may open twenty times as
+    # many accounts or guest carts.
     register_limit_per_hour: PositiveInt = 5
-    guest_limit_per_hour: PositiveInt = 60
     max_addresses: PositiveInt = 50
+    # Whose X-Forwarded-For is believed: the gateway's networks.
+    trusted_proxies: UrlList = (
+        "127.0.0.0/8",
+        "::1/128",
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+    )
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _split_networks(cls, value: object) -> object:
+        return split_list(value)
+
+    @property
+    def accounts_limit_per_hour(self) -> int:
+        return self.register_limit_per_hour * ACCOUNTS_PER_TAKEN

@@ -53,9 +53,9 @@ class User(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
-    def check_version(self, expected: int | None) -> None:
+    def check_version(self, expected: frozenset[int] | None) -> None:
         """Raise PreconditionFailed unless the caller saw this version (None: did not say)."""
-        if expected is not None and expected != self.version:
+        if expected is not None and self.version not in expected:
             raise PreconditionFailed
 
     def touch(self, moment: datetime) -> None:

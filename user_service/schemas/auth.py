@@ -20,10 +20,6 @@ class RefreshRequest(RequestModel):
     refresh_token: RefreshTokenText
 
 
-class LogoutRequest(RequestModel):
-    refresh_token: RefreshTokenText | None = None
-
-
 class GuestRequest(RequestModel):
     pass
 

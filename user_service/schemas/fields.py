@@ -55,11 +55,9 @@ def _country(value: object) -> object:
 
 
 Email = Annotated[str, Field(max_length=320), AfterValidator(_email)]
-NewPassword = Annotated[
-    str, Field(min_length=MIN_PASSWORD_LENGTH, max_length=MAX_PASSWORD_LENGTH, repr=False)
-]
+NewPassword = Annotated[str, Field(min_length=MIN_PASSWORD_LENGTH, max_length=MAX_PASSWORD_LENGTH)]
 # A password that is only compared: its shape must not tell anything.
-GivenPassword = Annotated[str, Field(min_length=1, max_length=MAX_PASSWORD_LENGTH, repr=False)]
+GivenPassword = Annotated[str, Field(min_length=1, max_length=MAX_PASSWORD_LENGTH)]
 PersonName = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=120),
@@ -90,4 +88,4 @@ Pincode = Annotated[
     ),
 ]
 Country = Annotated[str, BeforeValidator(_country), Field(pattern=r"^[A-Z]{2}$")]
-RefreshTokenText = Annotated[str, Field(min_length=1, max_length=512, repr=False)]
+RefreshTokenText = Annotated[str, Field(min_length=1, max_length=512)]

@@ -100,18 +100,18 @@ class Users:
         *,
         caller: Principal,
         caller_ip: str,
-        expected_version: int | None,
+        expected_versions: frozenset[int] | None,
     ) -> User:
         """Change the profile. Raises PreconditionFailed, PasswordNeeded, EmailTaken or NotFound."""
         before = await self.profile(user_id)
-        before.check_version(expected_version)
+        before.check_version(expected_versions)
         is_proven = _changes_email(before, change)
         if is_proven:
             await self._check_own_password(caller, caller_ip, change.current_password)
 
         async def work(session: WriteSession) -> User:
             user = _living(await queries.lock_user(session, user_id))
-            user.check_version(expected_version)
+            user.check_version(expected_versions)
             # The address may have changed since it was read above without a lock.
             if _changes_email(user, change) and not is_proven:
                 raise PasswordNeeded

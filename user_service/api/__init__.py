@@ -1,0 +1,7 @@
+"""HTTP in: parse, call one use case, shape the answer."""
+
+from fastapi import APIRouter
+
+from user_service.api import addresses, auth, users
+
+ROUTERS: tuple[APIRouter, ...] = (users.router, addresses.router, auth.router)

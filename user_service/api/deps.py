@@ -1,0 +1,88 @@
+"""What the endpoints share: the wiring, the caller's address, If-Match."""
+
+import ipaddress
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from fastapi import Depends, Header, Request
+
+from common_lib.problems import parse_id
+from user_service.services.addresses import Addresses
+from user_service.services.auth import Auth
+from user_service.services.users import Users
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_STRONG_TAG: Final = re.compile(r'"([0-9]{1,9})"')
+
+
+@dataclass(frozen=True, slots=True)
+class Deps:
+    users: Users
+    addresses: Addresses
+    auth: Auth
+    jwks: dict[str, Any]
+    trusted_proxies: Sequence[Network]
+
+
+def wiring(request: Request) -> Deps:
+    deps: Deps = request.app.state.deps
+    return deps
+
+
+def caller_address(request: Request) -> str:
+    """Return the caller's address; X-Forwarded-For counts from a trusted proxy only."""
+    peer = request.client.host if request.client else ""
+    forwarded = request.headers.get("x-forwarded-for", "")
+    if not forwarded or not _is_trusted(peer, wiring(request).trusted_proxies):
+        return peer
+    # The last entry is what the proxy itself saw; those before it are the caller's own words.
+    return _plain_address(forwarded.rsplit(",", 1)[-1].strip()) or peer
+
+
+def expected_versions(if_match: Annotated[str | None, Header()] = None) -> frozenset[int] | None:
+    """Return the versions named by If-Match; None where any version will do.
+
+    Weak tags never match (RFC 9110, 13.1.1), and what is no tag of ours names no version.
+    """
+    if if_match is None or if_match.strip() == "*":
+        return None
+    tags = (_STRONG_TAG.fullmatch(tag.strip()) for tag in if_match.split(","))
+    return frozenset(int(tag[1]) for tag in tags if tag)
+
+
+def etag(version: int) -> str:
+    return f'"{version}"'
+
+
+def _path_user(user_id: str) -> UUID:
+    return parse_id(user_id)
+
+
+def _path_address(address_id: str) -> UUID:
+    return parse_id(address_id)
+
+
+def _is_trusted(peer: str, networks: Sequence[Network]) -> bool:
+    try:
+        address = ipaddress.ip_address(peer)
+    except ValueError:
+        return False
+    return any(address in network for network in networks)
+
+
+def _plain_address(text: str) -> str | None:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        return None
+
+
+Wiring = Annotated[Deps, Depends(wiring)]
+CallerAddress = Annotated[str, Depends(caller_address)]
+IfMatch = Annotated[frozenset[int] | None, Depends(expected_versions)]
+PathUserId = Annotated[UUID, Depends(_path_user)]
+PathAddressId = Annotated[UUID, Depends(_path_address)]
