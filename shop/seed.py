@@ -5,12 +5,15 @@ stays as it is, whatever has happened to it since: seeding twice changes nothing
 published.
 """
 
+import asyncio
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
 from passlib.hash import bcrypt_sha256
+from rich.console import Console
 from sqlalchemy import func, select
 from sqlalchemy.dialects.mysql import insert
 from sqlalchemy.exc import ProgrammingError
@@ -21,10 +24,16 @@ from common_lib.settings import DatabaseSettings, Profile
 from shop.data import tables
 from shop.data.reader import load
 from shop.data.tables import Batch
+from shop.stack import choice, docker, memory
 from shop.stack.errors import StackError
+from shop.stack.layout import Layout
+from shop.stack.native import NativeStack
 from shop.stack.progress import Progress
 
 DEV_PASSWORD: Final = "demo-pass-123"  # noqa: S105 - the documented development login
+URL_VARIABLES: Final = {
+    name: f"SHOP_{name.upper()}_DATABASE_URL" for name in ("user", "catalog", "order")
+}
 _NO_SUCH_TABLE: Final = 1146
 
 
@@ -37,13 +46,20 @@ class Databases:
     order: str
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> "Databases":
-        """Read SHOP_USER_DATABASE_URL and its like. Raises StackError naming a missing one."""
-        return cls(
-            user=_variable(environment, "SHOP_USER_DATABASE_URL"),
-            catalog=_variable(environment, "SHOP_CATALOG_DATABASE_URL"),
-            order=_variable(environment, "SHOP_ORDER_DATABASE_URL"),
-        )
+    def of_stack(cls, stack: NativeStack) -> "Databases":
+        return cls(**{name: stack.database_url(name) for name in URL_VARIABLES})
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> "Databases | None":
+        """Read the three URL variables, None if there are none. Raises StackError for some."""
+        found = {name: environment.get(var, "") for name, var in URL_VARIABLES.items()}
+        if not any(found.values()):
+            return None
+        for name, url in found.items():
+            if not url:
+                fix = "set it to the database's mysql+asyncmy:// URL"
+                raise StackError(f"{URL_VARIABLES[name]} is not set", fix)
+        return cls(**found)
 
 
 @dataclass(frozen=True)
@@ -53,6 +69,21 @@ class Filled:
     table: str
     rows: int
     added: int
+
+
+def run() -> None:
+    """Seed what the environment names, else the local stack. Raises StackError."""
+    progress = Progress(Console())
+    profile = _profile(os.environ)
+    _refuse_production(profile)
+    databases = Databases.from_environment(os.environ)
+    layout = Layout.local()
+    if databases is None and _in_docker(layout):
+        docker.DockerStack(layout, progress).run_job("seed")
+        return
+    databases = databases or Databases.of_stack(NativeStack(layout, progress))
+    progress.heading("Seeds")
+    asyncio.run(seed(databases, profile=profile, progress=progress))
 
 
 async def seed(
@@ -74,10 +105,16 @@ async def seed(
     ]
 
 
-def _variable(environment: Mapping[str, str], name: str) -> str:
-    if not environment.get(name):
-        raise StackError(f"{name} is not set", "give the database's mysql+asyncmy:// URL in it")
-    return environment[name]
+def _in_docker(layout: Layout) -> bool:
+    remembered = memory.recall_kind(layout.home)
+    return choice.choose(os.environ, remembered, docker.engine_answers) is memory.Kind.DOCKER
+
+
+def _profile(environment: Mapping[str, str]) -> Profile:
+    text = environment.get("SHOP_PROFILE") or Profile.DEV.value
+    if text not in set(Profile):
+        raise StackError(f"SHOP_PROFILE is {text!r}", f"choose one of {', '.join(Profile)}")
+    return Profile(text)
 
 
 def _refuse_production(profile: Profile) -> None:
@@ -144,4 +181,5 @@ def _explained(name: str) -> Iterator[None]:
 
 
 def _summary(filled: Sequence[Filled]) -> str:
-    return ", ".join(f"{f.rows} {f.table.replace('_', ' ')} ({f.added} new)" for f in filled)
+    counts = ", ".join(f"{f.table.replace('_', ' ')} {f.rows}" for f in filled)
+    return f"{counts} ({sum(f.added for f in filled) or 'nothing'} new)"

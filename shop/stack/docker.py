@@ -39,6 +39,10 @@ class DockerStack:
         """Run the one-shot migration jobs again."""
         self._compose("up", "--no-deps", *(f"migrate-{service}" for service in services))
 
+    def run_job(self, name: str) -> None:
+        """Run a one-shot of the Compose file and wait for its end."""
+        self._compose("run", "--rm", name)
+
     def logs(self, process: str | None, *, lines: int, follow: bool) -> None:
         names = (process,) if process else ()
         self._compose("logs", f"--tail={lines}", *(("--follow",) if follow else ()), *names)
