@@ -122,6 +122,7 @@ def _auth(parts: _Parts) -> Auth:
         db=parts.database,
         sessions=parts.sessions,
         signer=TokenSigner(parts.keys[0], issuer=issuer, audience=audience),
+        refresh_key=parts.keys[0],
         passwords=parts.passwords,
         failures=parts.limiter("login", settings.login_limit_per_15min, QUARTER_S),
         guests=parts.limiter("guests", settings.accounts_limit_per_hour, HOUR_S),

@@ -88,4 +88,4 @@ Pincode = Annotated[
     ),
 ]
 Country = Annotated[str, BeforeValidator(_country), Field(pattern=r"^[A-Z]{2}$")]
-RefreshTokenText = Annotated[str, Field(min_length=1, max_length=512)]
+RefreshTokenText = Annotated[str, Field(min_length=1, max_length=2048)]

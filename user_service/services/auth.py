@@ -12,10 +12,12 @@ import structlog
 
 from common_lib.auth import (
     ACCESS_LIFETIME_S,
+    REFRESH_TYPE,
     InvalidToken,
     Principal,
     Role,
     Sessions,
+    SigningKey,
     TokenExpired,
     TokenRevoked,
     TokenSigner,
@@ -85,6 +87,7 @@ class Auth:
     db: Database
     sessions: Sessions
     signer: TokenSigner
+    refresh_key: SigningKey
     passwords: PasswordHasher
     failures: AttemptLimiter
     guests: AttemptLimiter
@@ -184,7 +187,8 @@ class Auth:
         return link, visitor
 
     def _new_link(self, visitor: Visitor, *, family_id: UUID) -> _Link:
-        moment, secret = now(), secrets.token_urlsafe(_SECRET_BYTES)
+        moment = now()
+        secret = self._refresh_token(moment)
         row = RefreshToken(
             id=new_id(),
             user_id=visitor.id,
@@ -196,6 +200,15 @@ class Auth:
             expires_at=moment + self.refresh_lifetime,
         )
         return _Link(secret, row)
+
+    def _refresh_token(self, moment: datetime) -> str:
+        """Return a token nobody can guess, typed so that it is never taken for an access token."""
+        claims = {
+            "jti": secrets.token_urlsafe(_SECRET_BYTES),
+            "iat": int(moment.timestamp()),
+            "exp": int((moment + self.refresh_lifetime).timestamp()),
+        }
+        return self.refresh_key.sign(claims, REFRESH_TYPE)
 
     async def _issue(self, link: _Link, visitor: Visitor) -> IssuedTokens:
         session_id = str(link.row.jti)
