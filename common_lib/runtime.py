@@ -110,10 +110,13 @@ def _time_left_s(scope: Scope) -> float | None:
     return None
 
 
-def serve(app: FastAPI, settings: ServiceSettings) -> None:
-    """Serve until SIGTERM; requests under way are finished first."""
+def serve(app: FastAPI, settings: ServiceSettings, *, protocol: Any = "httptools") -> None:
+    """Serve until SIGTERM; requests under way are finished first.
+
+    `protocol` replaces uvicorn's HTTP protocol class.
+    """
     telemetry.configure(settings, app.title)
-    uvloop.run(_Server(_uvicorn_config(app, settings)).serve_until_signal())
+    uvloop.run(_Server(_uvicorn_config(app, settings, protocol)).serve_until_signal())
 
 
 def run_worker(
@@ -213,13 +216,15 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-def _uvicorn_config(app: ASGIApp, settings: ServiceSettings) -> uvicorn.Config:
+def _uvicorn_config(
+    app: ASGIApp, settings: ServiceSettings, protocol: Any = "httptools"
+) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http="httptools",
+        http=protocol,
         ws="none",
         log_config=None,
         access_log=False,

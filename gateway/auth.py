@@ -1,0 +1,78 @@
+"""Who is calling, as far as the gateway must know: for the limit, and to stop bad tokens early.
+
+The services check tokens and rights themselves; a request without a token passes on to them.
+"""
+
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from common_lib.auth import (
+    MAX_TOKEN_LENGTH,
+    InvalidToken,
+    JwksCache,
+    Principal,
+    TokenVerifier,
+    apply_revocation,
+    revocation_keys,
+    trusted_without_redis,
+)
+from common_lib.errors import Unavailable
+from common_lib.http_client import HttpClient
+from gateway.limits import Verdict
+
+# Tokens in addresses end up in logs and histories (RFC 6750, 2.3 and 5.3).
+_TOKEN_IN_QUERY: Final = re.compile(
+    rb"(?:^|&)(?:access_token|accessToken|id_token|jwt|bearer|authorization)=", re.IGNORECASE
+)
+_BEARER: Final = b"bearer "
+
+
+def refuse_token_in_query(query: bytes) -> None:
+    """Raise InvalidToken where a token is sent in the address, even beside a good header."""
+    if query and _TOKEN_IN_QUERY.search(query):
+        raise InvalidToken("an access token belongs in the Authorization header")
+
+
+def bearer_token(authorization: bytes) -> str:
+    """Return the token of an Authorization header. Raises InvalidToken."""
+    token = authorization[len(_BEARER) :].strip()
+    if authorization[: len(_BEARER)].lower() != _BEARER or not token:
+        raise InvalidToken
+    if len(token) > MAX_TOKEN_LENGTH:
+        raise InvalidToken
+    return token.decode("latin-1")
+
+
+async def identify(verifier: TokenVerifier, token: str) -> Principal:
+    """Return the caller of a token. Raises its 401, or Unavailable without any key to check by."""
+    return verifier.known(token) or await verifier.verify(token)
+
+
+def keys_of(principal: Principal) -> tuple[str, str]:
+    return revocation_keys(principal)
+
+
+def ensure_not_revoked(principal: Principal, verdict: Verdict) -> None:
+    """Raise TokenRevoked, or Unavailable for an old token while Redis is away."""
+    if verdict.is_shared:
+        apply_revocation(principal, verdict.session, verdict.role)
+    else:
+        trusted_without_redis(principal)
+
+
+def jwks_at(url: str) -> tuple[JwksCache, HttpClient]:
+    """Return the user service's keys, and the client that fetches them, to be closed at the end."""
+    parts = urlsplit(url)
+    client = HttpClient("jwks", [f"{parts.scheme}://{parts.netloc}"], timeout_s=2.0)
+
+    async def document() -> Mapping[str, Any]:
+        answer = await client.request("GET", parts.path, is_idempotent=True)
+        if answer.status != HTTPStatus.OK:
+            raise Unavailable("the keys for checking tokens cannot be fetched", retry_after_s=1)
+        keys: Mapping[str, Any] = answer.json()
+        return keys
+
+    return JwksCache(document), client

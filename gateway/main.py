@@ -1,0 +1,118 @@
+"""The front door: settings → pools, keys, limiter → app."""
+
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Final
+
+from fastapi import FastAPI
+from prometheus_client import start_http_server
+
+from common_lib.auth import TokenVerifier
+from common_lib.cache import create_redis
+from common_lib.errors import Unavailable
+from common_lib.runtime import Check, background, create_app, every, serve
+from common_lib.settings import Profile
+from gateway import pages
+from gateway.auth import jwks_at
+from gateway.edge import EdgeLimits, EdgeProtocol
+from gateway.limits import Limiter
+from gateway.pool import Upstream
+from gateway.proxy import Gateway, Proxy
+from gateway.routes import CATALOG, NOTIFICATION, ORDER, USER
+from gateway.settings import GatewaySettings
+
+NAME: Final = "gateway"
+_SWEEP_S: Final = 0.25
+_PROBE_S: Final = 1.5
+_LOCAL: Final = re.compile(
+    rb"/(?:livez|readyz|healthz|openapi\.json|problems(?:/[a-z0-9_]{1,64})?)"
+)
+_DOCS: Final = re.compile(rb"/docs(?:/[a-z-]{1,40}\.(?:js|css|png|html))?")
+
+
+def build_app(settings: GatewaySettings) -> FastAPI:
+    has_docs = settings.profile is Profile.DEV
+
+    def is_local(raw_path: bytes) -> bool:
+        if _LOCAL.fullmatch(raw_path) is not None:
+            return True
+        return has_docs and _DOCS.fullmatch(raw_path) is not None
+
+    app = create_app(settings, NAME, routes=pages.routes(), lifespan=_lifespan)
+    app.add_middleware(Proxy, is_local=is_local)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    settings: GatewaySettings = app.state.settings
+    redis = create_redis(settings.redis_url, timeout_s=settings.redis_timeout_s)
+    keys, jwks_client = jwks_at(settings.jwks_url)
+    verifier = TokenVerifier(keys, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
+    upstreams = build_upstreams(settings)
+    app.state.gateway = Gateway(settings, upstreams, verifier, Limiter(redis))
+    app.state.openapi = pages.OpenApi(upstreams)
+    app.state.checks = {
+        "redis": Check(redis.ping, is_required=False),
+        **{
+            f"{name}_service": Check(_probe(upstream), is_required=False)
+            for name, upstream in upstreams.items()
+        },
+    }
+
+    async def sweep() -> None:
+        for upstream in upstreams.values():
+            upstream.sweep()
+
+    metrics_server, _ = start_http_server(settings.metrics_port, settings.host)
+    async with background(sweeper=every(_SWEEP_S, sweep)):
+        yield
+    metrics_server.shutdown()
+    metrics_server.server_close()
+    for upstream in upstreams.values():
+        upstream.close()
+    await jwks_client.close()
+    await redis.aclose()
+
+
+def build_upstreams(settings: GatewaySettings) -> dict[str, Upstream]:
+    addresses = {
+        USER: settings.user_url,
+        CATALOG: settings.catalog_url,
+        ORDER: settings.order_url,
+        NOTIFICATION: settings.notification_url,
+    }
+    return {
+        name: Upstream(
+            name,
+            urls,
+            connect_timeout_s=settings.connect_timeout_s,
+            idle_s=settings.upstream_idle_s,
+        )
+        for name, urls in addresses.items()
+    }
+
+
+def _probe(upstream: Upstream) -> Callable[[], Awaitable[object]]:
+    async def probe() -> None:
+        status, _ = await upstream.fetch("/livez", timeout_s=_PROBE_S)
+        if status != 200:  # noqa: PLR2004
+            raise Unavailable
+
+    return probe
+
+
+def main() -> None:
+    settings = GatewaySettings()
+    limits = EdgeLimits(
+        max_header_bytes=settings.max_header_bytes,
+        header_timeout_s=settings.header_timeout_s,
+        problem_base_url=settings.problem_base_url,
+    )
+    serve(build_app(settings), settings, protocol=partial(EdgeProtocol, limits=limits))
+
+
+if __name__ == "__main__":
+    main()

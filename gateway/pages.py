@@ -1,0 +1,217 @@
+"""The gateway's own pages: the merged OpenAPI document, /docs (offline), /problems."""
+
+import asyncio
+import html
+import re
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+import structlog
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from common_lib.errors import NotFound, Unavailable
+from gateway.pool import Upstream
+from gateway.routes import match
+
+log = structlog.get_logger(__name__)
+
+STATIC: Final = Path(__file__).parent / "static"
+PROBLEMS_TABLE: Final = Path(__file__).parent.parent / "docs" / "problems.md"
+_FETCH_TIMEOUT_S: Final = 2.0
+_KEPT_S: Final = 10.0
+_SECTIONS: Final = ("schemas", "securitySchemes", "responses", "parameters", "headers")
+_ASSETS: Final = {
+    "swagger-ui.css": "text/css",
+    "swagger-ui-bundle.js": "text/javascript",
+    "start.js": "text/javascript",
+    "favicon.png": "image/png",
+}
+# Swagger UI writes style attributes and inlines its icons; scripts come from here only.
+_DOCS_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+_PAGE_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+
+
+def routes() -> list[BaseRoute]:
+    return [
+        Route("/openapi.json", _openapi),
+        Route("/docs", _docs),
+        Route("/docs/{asset}", _docs_asset),
+        Route("/problems", _problems),
+        Route("/problems/{code}", _problem),
+    ]
+
+
+# OpenAPI
+
+
+class OpenApi:
+    """The services' documents as one, kept for ten seconds; a service that is down is left out."""
+
+    def __init__(self, upstreams: Mapping[str, Upstream]) -> None:
+        self._upstreams = upstreams
+        self._made: tuple[float, bytes] | None = None
+
+    async def document(self) -> bytes:
+        if self._made is not None and self._made[0] > time.monotonic():
+            return self._made[1]
+        names = list(self._upstreams)
+        found = await asyncio.gather(*(self._fetch(self._upstreams[name]) for name in names))
+        merged = merge({name: part for name, part in zip(names, found, strict=True) if part})
+        body = orjson.dumps(merged)
+        if all(found):
+            self._made = (time.monotonic() + _KEPT_S, body)
+        return body
+
+    async def _fetch(self, upstream: Upstream) -> dict[str, Any] | None:
+        try:
+            status, body = await upstream.fetch("/openapi.json", timeout_s=_FETCH_TIMEOUT_S)
+            document: dict[str, Any] = orjson.loads(body)
+        except (Unavailable, orjson.JSONDecodeError) as error:
+            log.warning("openapi.left_out", upstream=upstream.name, error=type(error).__name__)
+            return None
+        return document if status == 200 else None  # noqa: PLR2004
+
+
+def merge(documents: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return one document of those paths that the gateway routes to that service.
+
+    Components that differ under one name are renamed after their service.
+    """
+    paths: dict[str, Any] = {}
+    components: dict[str, dict[str, Any]] = {section: {} for section in _SECTIONS}
+    tags: list[Any] = []
+    for service, document in documents.items():
+        part = _with_own_names(service, document, components)
+        for section in _SECTIONS:
+            components[section].update(part.get("components", {}).get(section, {}))
+        paths.update(_public_paths(service, part.get("paths", {})))
+        tags.extend(part.get("tags", []))
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Shop", "version": "1", "description": "All services, as one API."},
+        "paths": dict(sorted(paths.items())),
+        "components": {name: entries for name, entries in components.items() if entries},
+        **({"tags": tags} if tags else {}),
+    }
+
+
+def _public_paths(service: str, paths: Mapping[str, Any]) -> dict[str, Any]:
+    public = {}
+    for path, item in paths.items():
+        route = match(re.sub(r"\{[^}]*\}", "x", path).encode())
+        if route is not None and route.upstream == service:
+            public[path] = item
+    return public
+
+
+def _with_own_names(
+    service: str, document: dict[str, Any], taken: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Return the document with every component renamed whose name is taken by a different one."""
+    renamed = document
+    for section, entries in document.get("components", {}).items():
+        for name, entry in entries.items():
+            other = taken.get(section, {}).get(name)
+            if other is not None and other != entry:
+                renamed = _rename(renamed, section, name, f"{service.capitalize()}{name}")
+    return renamed
+
+
+def _rename(document: dict[str, Any], section: str, old: str, new: str) -> dict[str, Any]:
+    text = orjson.dumps(document)
+    reference = orjson.dumps(f"#/components/{section}/{old}")
+    changed: dict[str, Any] = orjson.loads(
+        text.replace(reference, orjson.dumps(f"#/components/{section}/{new}"))
+    )
+    entries = changed["components"][section]
+    entries[new] = entries.pop(old)
+    return changed
+
+
+async def _openapi(request: Request) -> Response:
+    openapi: OpenApi = request.app.state.openapi
+    return Response(await openapi.document(), media_type="application/json")
+
+
+# The page that shows it
+
+
+async def _docs(request: Request) -> Response:
+    del request
+    return FileResponse(
+        STATIC / "docs.html",
+        media_type="text/html",
+        headers={"content-security-policy": _DOCS_POLICY},
+    )
+
+
+async def _docs_asset(request: Request) -> Response:
+    name = request.path_params["asset"]
+    if name not in _ASSETS:
+        raise NotFound
+    return FileResponse(
+        STATIC / name, media_type=_ASSETS[name], headers={"cache-control": "public, max-age=3600"}
+    )
+
+
+# Problems
+
+
+def problem_rows(text: str) -> dict[str, tuple[str, ...]]:
+    """Read the Markdown tables of docs/problems.md: code → its other columns."""
+    rows = {}
+    for line in text.splitlines():
+        cells = tuple(cell.strip().strip("`") for cell in line.strip().strip("|").split("|"))
+        if (
+            line.lstrip().startswith("|")
+            and len(cells) > 1
+            and re.fullmatch(r"[a-z0-9_]+", cells[0])
+        ):
+            rows[cells[0]] = cells[1:]
+    rows.pop("code", None)
+    return rows
+
+
+def _known_problems() -> dict[str, tuple[str, ...]]:
+    try:
+        return problem_rows(PROBLEMS_TABLE.read_text(encoding="utf-8"))
+    except OSError:
+        return {}
+
+
+async def _problem(request: Request) -> Response:
+    code = request.path_params["code"]
+    rows = _known_problems()
+    if rows and code not in rows:
+        raise NotFound
+    cells = rows.get(code, ())
+    return _page(code, "".join(f"<p>{_inline(cell)}</p>" for cell in cells if cell))
+
+
+async def _problems(request: Request) -> Response:
+    del request
+    items = (
+        f'<tr><td><a href="/problems/{code}"><code>{code}</code></a></td>'
+        + "".join(f"<td>{_inline(cell)}</td>" for cell in cells)
+        + "</tr>"
+        for code, cells in sorted(_known_problems().items())
+    )
+    return _page("Problems", f"<table>{''.join(items)}</table>")
+
+
+def _inline(markdown: str) -> str:
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(markdown))
+
+
+def _page(title: str, body: str) -> HTMLResponse:
+    template = (STATIC / "page.html").read_text(encoding="utf-8")
+    text = template.replace("{{title}}", html.escape(title)).replace("{{body}}", body)
+    return HTMLResponse(text, headers={"content-security-policy": _PAGE_POLICY})

@@ -1,0 +1,46 @@
+"""What the gateway reads from its environment, besides what every process reads."""
+
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Annotated
+
+from pydantic import Field, field_validator
+from pydantic_settings import NoDecode
+
+from common_lib.settings import ServiceSettings, split_list
+
+TextList = Annotated[tuple[str, ...], NoDecode]
+NetworkList = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode]
+
+
+class GatewaySettings(ServiceSettings):
+    port: Annotated[int, Field(ge=1, le=65535)] = 8080
+    metrics_port: Annotated[int, Field(ge=1, le=65535)] = 9080
+
+    # Requests in any 60 s: of a user, of an address without a token, of a webhook sender's address.
+    rate_limit_per_minute: Annotated[int, Field(ge=1)] = 100
+    webhook_limit_per_minute: Annotated[int, Field(ge=1)] = 6000
+    redis_timeout_s: float = 0.1
+
+    max_header_bytes: int = 16 * 1024
+    header_timeout_s: float = 10.0
+    max_in_flight: int = 1024
+
+    connect_timeout_s: float = 1.0
+    upstream_timeout_s: float = 15.0
+    # Below the services' keep-alive time: a connection is dropped here before it is closed there.
+    upstream_idle_s: float = 30.0
+
+    # Proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.
+    trusted_proxies: NetworkList = ()
+    cors_origins: TextList = ()
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split_origins(cls, value: object) -> object:
+        return split_list(value)
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _split_networks(cls, value: object) -> object:
+        parts = split_list(value)
+        return tuple(ip_network(part) for part in parts) if isinstance(parts, tuple) else parts
