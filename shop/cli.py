@@ -7,7 +7,6 @@ import signal
 import subprocess
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from functools import partial
 from types import FrameType
 from typing import Annotated
 
@@ -26,14 +25,13 @@ from shop.stack.progress import Progress
 
 INTERRUPTED = 130
 ALL = "all"
-# Written apart from the stack; each has a `run()` and is loaded only when it is called.
-TOOLS = {
-    "demo": "Place one order through the gateway and print its fourteen steps.",
-    "seed": "Fill the catalogue and the dev logins; repeating it changes nothing.",
-    "audit": "Check the invariants of stock, orders, payments and mails in the databases.",
-}
-
-app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help=__doc__,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
 console = Console()
 complaints = Console(stderr=True)
 
@@ -150,15 +148,30 @@ def doctor() -> None:
             raise typer.Exit(1)
 
 
-def _tool(name: str) -> None:
+@app.command()
+def seed() -> None:
+    """Fill the catalogue and the dev logins; repeating it changes nothing."""
+    _run_tool("shop.seed")
+
+
+@app.command()
+def demo() -> None:
+    """Place one order through the gateway and print its fourteen steps."""
+    _run_tool("shop.demo")
+
+
+@app.command()
+def audit() -> None:
+    """Check the invariants of stock, orders, payments and mails in the databases."""
+    _run_tool("shop.audit")
+
+
+def _run_tool(module: str) -> None:
+    """Load a tool only when it is called: each brings libraries that `shop up` does without."""
     with _told_plainly():
-        if importlib.util.find_spec(f"shop.{name}") is None:
-            raise StackError(f"shop.{name} is not part of this installation", "reinstall the shop")
-        importlib.import_module(f"shop.{name}").run()
-
-
-for _name, _help in TOOLS.items():
-    app.command(_name, help=_help)(partial(_tool, _name))
+        if importlib.util.find_spec(module) is None:
+            raise StackError(f"{module} is not part of this installation", "reinstall the shop")
+        importlib.import_module(module).run()
 
 
 def _stack() -> NativeStack | docker.DockerStack:

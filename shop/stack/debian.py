@@ -34,10 +34,11 @@ class Tree:
     """Unpacked packages under one folder."""
 
     root: Path
+    machine: str = platform.machine()
 
     def command(self, program: str) -> tuple[str, ...]:
         """How to run ``usr/sbin/mysqld`` and the like with the tree's own libraries."""
-        triplet = f"{platform.machine()}-linux-gnu"
+        triplet = f"{self.machine}-linux-gnu"
         folders = [self.root / base / triplet for base in ("usr/lib", "lib")]
         loaders = [path for folder in folders for path in folder.glob("ld-linux-*.so.*")]
         if not loaders:

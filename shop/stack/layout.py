@@ -9,7 +9,7 @@ from shop.stack import memory
 from shop.stack.ports import LOOPBACK, Ports
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-LOCAL = REPOSITORY / ".local"
+LOCAL = Path(os.environ.get("SHOP_LOCAL") or REPOSITORY / ".local")
 DATABASE_USER = "shop"
 REGION = "ap-south-1"
 ACCOUNT = "000000000000"

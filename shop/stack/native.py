@@ -93,12 +93,6 @@ class NativeStack:
             ):
                 self.progress.done(f"{SERVICES[service].database} is current", step.elapsed_s)
 
-    def _migrate(self, step: Step, service: str) -> None:
-        env = process_environment(self.layout, self.secrets, service, {})
-        command = [sys.executable, "-m", "shop", "migrate", service]
-        log = self.layout.logs / f"migrate-{service}.log"
-        run_logged(step, command, log, env=env, cwd=REPOSITORY)
-
     def start_processes(
         self,
         names: Iterable[str] | None = None,
@@ -207,6 +201,13 @@ class NativeStack:
             specs.append(mysql.spec(layout, server, secrets, name))
         return specs
 
+    def _migrate(self, step: Step, service: str) -> None:
+        env = process_environment(self.layout, self.secrets, service, {})
+        command = [sys.executable, "-m", "shop", "migrate", service]
+        log = self.layout.logs / f"migrate-{service}.log"
+        what = f"migrating {SERVICES[service].database}"
+        run_logged(step, command, log, env=env, cwd=REPOSITORY, what=what)
+
     def _start_commander(self) -> None:
         if not self.layout.with_commander:
             return
@@ -283,7 +284,7 @@ class NativeStack:
 
     @contextmanager
     def _only_one(self) -> Iterator[None]:
-        with _locked(self.layout.home / "up.lock", wait=False):
+        with _locked(self.layout.run / "up.lock", wait=False):
             yield
 
     @contextmanager

@@ -22,6 +22,9 @@ DIE_WITH_PARENT = Path(__file__).with_name("die_with_parent.py")
 LOG_LIMIT_BYTES = 50 * 1024 * 1024
 DEAD_STATES = ("Z", "X")
 
+# Whose end this program must collect; per program, as several stacks may look at one process.
+_children: dict[int, subprocess.Popen[bytes]] = {}
+
 
 @dataclass(frozen=True)
 class Spec:
@@ -84,7 +87,6 @@ class Processes:
         self._run_dir = run_dir
         self._log_dir = log_dir
         self._die_with_parent = die_with_parent
-        self._children: dict[int, subprocess.Popen[bytes]] = {}
 
     def names(self) -> list[str]:
         return sorted(path.stem for path in self._run_dir.glob("*.pid"))
@@ -97,7 +99,7 @@ class Processes:
         identity = _read(self._pid_file(name))
         if identity is None:
             return None
-        self._reap(identity.pid)
+        _reap(identity.pid)
         return identity if identity.is_alive() else None
 
     def start(self, spec: Spec) -> Identity:
@@ -116,7 +118,7 @@ class Processes:
                 stderr=output,
                 start_new_session=True,
             )
-        self._children[child.pid] = child
+        _children[child.pid] = child
         return self._record(spec, child.pid)
 
     def signal(self, name: str, number: signal.Signals) -> None:
@@ -167,10 +169,11 @@ class Processes:
     def _pid_file(self, name: str) -> Path:
         return self._run_dir / f"{name}.pid"
 
-    def _reap(self, pid: int) -> None:
-        child = self._children.get(pid)
-        if child is not None and child.poll() is not None:
-            del self._children[pid]
+
+def _reap(pid: int) -> None:
+    child = _children.get(pid)
+    if child is not None and child.poll() is not None:
+        del _children[pid]
 
 
 def _read(path: Path) -> Identity | None:

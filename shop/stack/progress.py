@@ -22,7 +22,7 @@ class Step:
 
     def __init__(self, console: Console, label: str, status: Status | None) -> None:
         self._console = console
-        self._label = label
+        self.label = label
         self._status = status
         self._started = time.monotonic()
         self._spoken = self._started
@@ -32,7 +32,7 @@ class Step:
         return time.monotonic() - self._started
 
     def beat(self, detail: str = "") -> None:
-        text = f"{self._label} {detail}".rstrip()
+        text = f"{self.label} {detail}".rstrip()
         if self._status is not None:
             self._status.update(f"{escape(text)} [dim]{self.elapsed_s:.0f} s[/]")
         elif time.monotonic() - self._spoken >= HEARTBEAT_S:
@@ -84,6 +84,7 @@ def run_logged(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
     stdin: IO[bytes] | None = None,
+    what: str = "",
 ) -> None:
     """Run a command with its output in ``log``; raises StackError with its last line."""
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -97,7 +98,7 @@ def run_logged(
             _end(child)
     if child.returncode != 0:
         raise StackError(
-            f"{Path(argv[0]).name} failed ({last_line(log) or f'exit {child.returncode}'})",
+            f"{what or step.label} failed ({last_line(log) or f'exit {child.returncode}'})",
             f"see {log}",
         )
 

@@ -1,0 +1,86 @@
+# The shop's tasks; `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SHOP := $(BIN)/python -m shop
+PACKAGES := common_lib user_service catalog_service order_service notification_service gateway shop tests
+IMAGE ?= ecommerce-platform:0.1.0
+
+# The environment is made anew exactly when the locked packages change.
+LOCK_DIGEST := $(shell cksum requirements-dev.lock pyproject.toml | cksum | cut -d' ' -f1)
+READY := $(VENV)/.ready-$(LOCK_DIGEST)
+
+.DEFAULT_GOAL := help
+.PHONY: help up down reset status logs doctor demo seed check test bench lock diagrams image venv
+
+help: ## List the tasks
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+up: $(READY) ## Start the whole shop: Docker where an engine answers, else natively (STACK=native|docker)
+	@$(SHOP) up
+
+down: $(READY) ## Stop everything; data stays
+	@$(SHOP) down
+
+reset: $(READY) ## Stop everything and delete its data
+	@$(SHOP) reset
+
+status: $(READY) ## Show what runs, where, and how much memory it takes
+	@$(SHOP) status
+
+logs: $(READY) ## Show the last lines of every log
+	@$(SHOP) logs
+
+doctor: $(READY) ## Check this machine for what the shop needs
+	@$(SHOP) doctor
+
+seed: $(READY) ## Fill the running shop with the catalogue and the dev logins
+	@$(SHOP) seed
+
+demo: $(READY) ## Set up everything, then follow one order through its fourteen steps
+	@$(SHOP) up
+	@$(SHOP) seed
+	@$(SHOP) demo
+
+check: $(READY) ## Format, lint, types, import contracts and unit tests, in under a minute
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy $(PACKAGES)
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/unit
+
+test: $(READY) ## Everything: unit, integration, end to end and chaos, on parts of its own
+	$(BIN)/python -m pytest $(ARGS)
+
+bench: $(READY) ## Measure against the goals and write docs/benchmarks.md
+	$(BIN)/python -m tests.bench
+
+lock: ## Resolve the newest packages into the two lock files (needs uv)
+	uv pip compile --quiet --universal --upgrade --generate-hashes --no-header --no-annotate \
+	  --no-emit-index-url --no-emit-find-links pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --upgrade --generate-hashes --no-header --no-annotate \
+	  --no-emit-index-url --no-emit-find-links --group dev -c requirements.lock pyproject.toml \
+	  -o requirements-dev.lock
+
+diagrams: ## Draw the pictures in docs/diagrams from their text sources
+	docs/diagrams/render.sh
+
+image: ## Build the container image
+	docker build --tag $(IMAGE) .
+
+venv: $(READY) ## Make the Python environment in .venv
+
+$(READY): | .python
+	@echo "Installing the locked packages into $(VENV) (once; about a minute)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@rm -f $(VENV)/.ready-*
+	@touch $@
+
+# One clear line for each thing that can be missing, before anything is made.
+.PHONY: .python
+.python:
+	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) is missing. Fix: install Python 3.11 or newer, or make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: $$($(PYTHON) --version) is too old. Fix: install Python 3.11 or newer, or make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "error: Python's venv module is missing. Fix: apt-get install python3-venv" >&2; exit 1; }
