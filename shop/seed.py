@@ -64,7 +64,7 @@ class Databases:
 
 @dataclass(frozen=True)
 class Filled:
-    """What one table holds of the seeds, and how many of these rows this run added."""
+    """What one table holds of the seeds, and how many of these rows came while this run wrote."""
 
     table: str
     rows: int
