@@ -52,14 +52,14 @@ class DockerStack:
 
     def running(self) -> list[str]:
         """Name the Compose services that run."""
-        command = (*self._command, "ps", "--services", "--status=running")
-        answer = subprocess.run(command, capture_output=True, text=True, check=False, env=self._env)
+        command = (*self.command, "ps", "--services", "--status=running")
+        answer = subprocess.run(command, capture_output=True, text=True, check=False, env=self.environment)
         return answer.stdout.split()
 
     def _compose(self, *arguments: str) -> None:
         if not COMPOSE_FILE.exists():
             raise StackError(f"{COMPOSE_FILE.name} is missing", "git checkout docker-compose.yml")
-        result = subprocess.run((*self._command, *arguments), check=False, env=self._env)
+        result = subprocess.run((*self.command, *arguments), check=False, env=self.environment)
         if result.returncode != 0:
             raise StackError(
                 f"docker compose {arguments[0]} failed with exit code {result.returncode}",
@@ -67,15 +67,25 @@ class DockerStack:
             )
 
     @property
-    def _command(self) -> tuple[str, ...]:
+    def command(self) -> tuple[str, ...]:
         return ("docker", "compose", "--file", str(COMPOSE_FILE))
 
     @property
-    def _env(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
         settings = {
             ports.port_variable(name): str(port) for name, port in self.layout.ports.items()
         }
         return {**os.environ, **settings}
+
+
+def recent_log_lines(layout: Layout) -> list[str]:
+    """Return what the containers logged of late, without their names before the lines."""
+    stack = DockerStack(layout, Progress.silent())
+    command = (*stack.command, "logs", "--no-color", "--no-log-prefix", "--tail=2000")
+    answer = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=stack.environment
+    )
+    return answer.stdout.splitlines()
 
 
 def engine_answers(step: Step | None = None) -> bool:

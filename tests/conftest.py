@@ -1,0 +1,126 @@
+"""The stack the tests run on: real parts on free ports, beside whatever else is up.
+
+`parts` gives MySQL, Redis and LocalStack; `stack` adds all ten processes and the seeded catalogue.
+Both live for the session, in a temporary folder, and leave nothing behind.
+"""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+import pytest
+import sqlalchemy as sa
+from redis.asyncio import Redis
+from rich.console import Console
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from common_lib.bus import Bus
+from common_lib.cache import create_redis
+from common_lib.database import Database
+from common_lib.settings import DatabaseSettings
+from shop.migrations import upgrade
+from shop.stack.layout import Layout
+from shop.stack.native import NativeStack
+from shop.stack.progress import Progress
+from tests import containers, seeding
+
+# What a test cannot wait for is shortened; what it must not trip over is widened.
+TEST_ENVIRONMENT = {
+    "SHOP_RATE_LIMIT_PER_MINUTE": "1000000",
+    "SHOP_LOGIN_LIMIT_PER_15MIN": "1000000",
+    "SHOP_REGISTER_LIMIT_PER_HOUR": "1000000",
+    "SHOP_BCRYPT_ROUNDS": "4",
+    "SHOP_CONSUMER_VISIBILITY_S": "5",
+    "SHOP_RESERVATION_TTL_S": "5",
+    "SHOP_SWEEP_INTERVAL_S": "1",
+}
+
+_scratch_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NativeStack]:
+    """MySQL, Redis and LocalStack, migrated: in containers where an engine answers, else native."""
+    layout = Layout.for_tests(tmp_path_factory.mktemp("stack"), env=TEST_ENVIRONMENT)
+    stack = containers.stack_for(layout, Progress(Console()))
+    try:
+        stack.start_parts()
+        stack.migrate()
+        yield stack
+    finally:
+        stack.reset()
+
+
+@pytest.fixture(scope="session")
+def stack(parts: NativeStack) -> NativeStack:
+    """The whole shop, running and seeded."""
+    parts.start_processes()
+    seeding.fill(parts)
+    return parts
+
+
+@pytest.fixture
+async def redis(parts: NativeStack) -> AsyncIterator[Redis]:
+    client = create_redis(parts.layout.redis_url)
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+async def bus(parts: NativeStack) -> AsyncIterator[Bus]:
+    async with Bus(settings_for(parts, "order", parts.database_url("order"))) as bus:
+        yield bus
+
+
+ScratchDatabase = Callable[[str], Awaitable[str]]
+
+
+@pytest.fixture
+async def scratch_database(parts: NativeStack) -> AsyncIterator[ScratchDatabase]:
+    """Return a maker of migrated databases of a service, each empty and dropped after the test."""
+    made: list[str] = []
+    admin = create_async_engine(parts.database_url("user"), poolclass=NullPool)
+
+    async def make(service: str) -> str:
+        name = f"scratch_{service}_{next(_scratch_numbers)}"
+        async with admin.connect() as connection:
+            await connection.execute(sa.text(f"CREATE DATABASE {name}"))
+        made.append(name)
+        url = f"{parts.database_url(service).rpartition('/')[0]}/{name}"
+        await asyncio.to_thread(upgrade, service, url)
+        return url
+
+    yield make
+    async with admin.connect() as connection:
+        for name in made:
+            await connection.execute(sa.text(f"DROP DATABASE {name}"))
+    await admin.dispose()
+
+
+def settings_for(parts: NativeStack, service: str, database_url: str) -> DatabaseSettings:
+    """Return the common settings of a service on these parts, with the database given."""
+    names = DatabaseSettings.model_fields
+    environment = {
+        name.removeprefix("SHOP_").lower(): value
+        for name, value in parts.environment(service).items()
+    }
+    known = {name: value for name, value in environment.items() if name in names}
+    return DatabaseSettings.model_validate(
+        known | {"database_url": database_url, "database_read_urls": ()}
+    )
+
+
+@pytest.fixture
+async def open_database(parts: NativeStack) -> AsyncIterator[Callable[[str], Database]]:
+    """Return an opener of databases by URL; they are closed after the test."""
+    opened: list[Database] = []
+
+    def connect(url: str) -> Database:
+        database = Database(settings_for(parts, "order", url))
+        opened.append(database)
+        return database
+
+    yield connect
+    for database in opened:
+        await database.close()

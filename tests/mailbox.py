@@ -1,0 +1,27 @@
+"""The mails that LocalStack's SES took, read back as they were sent."""
+
+from typing import Any
+
+import httpx2
+
+from shop.stack.native import NativeStack
+
+
+async def mails_to(stack: NativeStack, recipient: str) -> list[dict[str, Any]]:
+    """Return subject, html and text of each mail to the recipient, in the order of sending."""
+    async with httpx2.AsyncClient(base_url=stack.layout.aws_endpoint_url, timeout=30) as client:
+        messages = (await client.get("/_aws/ses")).json()["messages"]
+    return [
+        _mail(message)
+        for message in messages
+        if recipient in message.get("Destination", {}).get("ToAddresses", ())
+    ]
+
+
+def _mail(message: dict[str, Any]) -> dict[str, Any]:
+    body = message.get("Body", {})
+    return {
+        "subject": message["Subject"],
+        "html": body.get("html_part") or "",
+        "text": body.get("text_part") or "",
+    }
