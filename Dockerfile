@@ -27,14 +27,6 @@ RUN /opt/venv/bin/python -m compileall -q .
 
 # --- final: interpreter, packages, source; no pip in the environment, no build tools ---
 FROM ${PYTHON_IMAGE} AS final
-ARG VERSION=0.1.0
-ARG REVISION=unknown
-LABEL org.opencontainers.image.title="ecommerce-platform" \
-      org.opencontainers.image.description="User, catalog, order and notification service, gateway and workers" \
-      org.opencontainers.image.licenses="MIT" \
-      org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.revision="${REVISION}"
-
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
@@ -53,3 +45,12 @@ WORKDIR /app
 USER 10001:10001
 STOPSIGNAL SIGTERM
 CMD ["python", "-m", "gateway.main"]
+
+# Last, because they differ from build to build.
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="ecommerce-platform" \
+      org.opencontainers.image.description="User, catalog, order and notification service, gateway and workers" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
