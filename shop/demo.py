@@ -117,7 +117,7 @@ def _shop(customer: Customer, traceparent: str) -> Mapping[str, Any]:
     line = {"variantId": _in_stock(product)["id"], "quantity": 1}
     cart = f"/api/cart/{customer.user_id}"
     _say(f"puts “{product['name']}” into the cart", lambda: customer.call("POST", cart, json=line))
-    order = _say("places the order", lambda: _place(customer, traceparent))
+    order: Mapping[str, Any] = _say("places the order", lambda: _place(customer, traceparent))
     _say("pays by UPI", lambda: _pay(customer, order["id"]))
     console.print(f"  → order [bold]{order['orderNumber']}[/], {_rupees(order['total'])}\n")
     return order

@@ -53,7 +53,9 @@ class DockerStack:
     def running(self) -> list[str]:
         """Name the Compose services that run."""
         command = (*self.command, "ps", "--services", "--status=running")
-        answer = subprocess.run(command, capture_output=True, text=True, check=False, env=self.environment)
+        answer = subprocess.run(
+            command, capture_output=True, text=True, check=False, env=self.environment
+        )
         return answer.stdout.split()
 
     def _compose(self, *arguments: str) -> None:
