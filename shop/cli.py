@@ -14,7 +14,6 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from shop import migrations
 from shop.doctor import examine
 from shop.stack import checks, choice, docker, localstack, memory
 from shop.stack.errors import StackError
@@ -123,9 +122,10 @@ def migrate(
     with _told_plainly():
         if service != ALL:
             _known(service, SERVICES)
-        url = os.environ.get(migrations.URL_VARIABLE)
+        url = os.environ.get("SHOP_DATABASE_URL")
         if url and service != ALL:
-            migrations.upgrade(service, url)
+            # Loaded here alone: Alembic takes a second, and no other command needs it.
+            importlib.import_module("shop.migrations").upgrade(service, url)
             return
         _stack().migrate(list(SERVICES) if service == ALL else [service])
 

@@ -1,12 +1,18 @@
-"""Runs Alembic for the services; each reads its database from SHOP_DATABASE_URL."""
+"""Runs Alembic for the services; each reads its database from SHOP_DATABASE_URL.
+
+As a program, ``python -m shop.migrations user catalog``, it takes each service's database from
+SHOP_USER_DATABASE_URL and so on: one program for all, because loading Alembic costs a second.
+"""
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from alembic import command
 from alembic.config import Config
 
+from shop.stack.environment import database_variable
 from shop.stack.layout import SERVICES
 
 URL_VARIABLE = "SHOP_DATABASE_URL"
@@ -32,3 +38,8 @@ def _environment(name: str, value: str) -> Iterator[None]:
             del os.environ[name]
         else:
             os.environ[name] = before
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:]:
+        upgrade(name, os.environ[database_variable(name)])

@@ -16,6 +16,11 @@ DEFAULTS = {
 }
 
 
+def database_variable(service: str) -> str:
+    """Name the variable through which a tool of ours is told a service's database."""
+    return f"SHOP_{service.upper()}_DATABASE_URL"
+
+
 def database_url(layout: Layout, secrets: Secrets, service: str) -> str:
     """Return the SQLAlchemy URL of one service's database."""
     account = f"{DATABASE_USER}:{secrets.mysql_password}"

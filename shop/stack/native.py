@@ -7,20 +7,18 @@ import signal
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 from shop.stack import checks, commander, localstack, mysql, redis
 from shop.stack.credentials import Secrets, load_or_create
-from shop.stack.environment import database_url, process_environment, wiring
+from shop.stack.environment import database_url, database_variable, process_environment, wiring
 from shop.stack.errors import StackError
 from shop.stack.layout import MODULES, PROCESS_NAMES, REPOSITORY, SERVICES, Layout
 from shop.stack.ports import is_taken, port_taken
 from shop.stack.probe import is_ok
 from shop.stack.processes import Identity, Processes, Spec
-from shop.stack.progress import POLL_S, Progress, Step, run_logged, tail
+from shop.stack.progress import POLL_S, Progress, run_logged, tail
 
 READY_DEADLINE_S = 90.0
 STOP_DEADLINE_S = 30.0
@@ -84,14 +82,15 @@ class NativeStack:
             localstack.create_queues(self.layout, self.progress)
 
     def migrate(self, services: Iterable[str] = tuple(SERVICES)) -> None:
-        """Bring the databases to the newest schema, each with a one-shot of its own."""
-        self.progress.heading("Migrations")
+        """Bring the databases to the newest schema; repeating it changes nothing."""
         wanted = list(services)
-        with self.progress.step("migrating") as step, ThreadPoolExecutor() as pool:
-            for service, _ in zip(
-                wanted, pool.map(partial(self._migrate, step), wanted), strict=True
-            ):
-                self.progress.done(f"{SERVICES[service].database} is current", step.elapsed_s)
+        urls = {database_variable(name): self.database_url(name) for name in wanted}
+        names = ", ".join(SERVICES[name].database for name in wanted)
+        with self.progress.step(f"migrating {names}") as step:
+            command = [sys.executable, "-m", "shop.migrations", *wanted]
+            log = self.layout.logs / "migrate.log"
+            run_logged(step, command, log, env={**os.environ, **urls}, cwd=REPOSITORY)
+            self.progress.done(f"migrated {names}", step.elapsed_s)
 
     def start_processes(
         self,
@@ -200,13 +199,6 @@ class NativeStack:
                 mysql.prepare_data(layout, server, name)
             specs.append(mysql.spec(layout, server, secrets, name))
         return specs
-
-    def _migrate(self, step: Step, service: str) -> None:
-        env = process_environment(self.layout, self.secrets, service, {})
-        command = [sys.executable, "-m", "shop", "migrate", service]
-        log = self.layout.logs / f"migrate-{service}.log"
-        what = f"migrating {SERVICES[service].database}"
-        run_logged(step, command, log, env=env, cwd=REPOSITORY, what=what)
 
     def _start_commander(self) -> None:
         if not self.layout.with_commander:

@@ -70,9 +70,10 @@ class Identity:
         return Identity.of(self.pid, self.fingerprint) == self
 
     def memory_mib(self) -> float:
-        with suppress(OSError, IndexError, ValueError):
-            pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
-            return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+        """Return its resident memory; what processes share is counted once among them (PSS)."""
+        with suppress(OSError, StopIteration):
+            rows = Path(f"/proc/{self.pid}/smaps_rollup").read_text().splitlines()
+            return int(next(row for row in rows if row.startswith("Pss:")).split()[1]) / 1024
         return 0.0
 
 

@@ -84,7 +84,6 @@ def run_logged(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
     stdin: IO[bytes] | None = None,
-    what: str = "",
 ) -> None:
     """Run a command with its output in ``log``; raises StackError with its last line."""
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -98,7 +97,7 @@ def run_logged(
             _end(child)
     if child.returncode != 0:
         raise StackError(
-            f"{what or step.label} failed ({last_line(log) or f'exit {child.returncode}'})",
+            f"{step.label} failed ({last_line(log) or f'exit {child.returncode}'})",
             f"see {log}",
         )
 
