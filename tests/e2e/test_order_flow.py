@@ -7,8 +7,8 @@ from uuid import uuid4
 import httpx2
 import pytest
 
-from shop import audit
 from shop.stack.native import NativeStack
+from tests.invariants import assert_invariants
 from tests.mailbox import mails_to
 from tests.shopper import ADDRESS, Shopper, at_once, line, new_product
 from tests.waiting import eventually
@@ -21,15 +21,6 @@ async def mail_with(stack: NativeStack, recipient: str, subject: str) -> dict[st
 
     mail: dict[str, Any] = await eventually(found, timeout_s=30, what=subject)
     return mail
-
-
-async def assert_invariants(stack: NativeStack) -> None:
-    checks = audit.open_audit(stack)
-    try:
-        findings = await audit.settled(checks)
-    finally:
-        await checks.close()
-    assert [finding for finding in findings if not finding.is_kept] == []
 
 
 async def test_an_order_goes_from_the_cart_to_the_mail(

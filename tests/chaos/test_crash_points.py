@@ -1,0 +1,200 @@
+"""A process dies between any two steps of the protocol; afterwards the invariants hold.
+
+Each case is a row of the crash table: where the process dies, what the customer then sees when
+trying again with the same key, and that nothing was lost, doubled or left held.
+"""
+
+import contextlib
+from typing import Any
+from uuid import uuid4
+
+import httpx2
+import pytest
+
+from shop.stack.native import NativeStack
+from tests.invariants import assert_invariants
+from tests.mailbox import mails_to
+from tests.shopper import Shopper, line, new_product
+from tests.waiting import eventually
+
+
+async def variant_with(seller: Shopper, quantity: int) -> str:
+    product = await new_product(seller, quantity=quantity)
+    variant_id: str = product["variants"][0]["id"]
+    return variant_id
+
+
+async def place_or_fail(shopper: Shopper, variant_id: str, key: str, **body: Any) -> int:
+    """Return the status; 0 where the connection broke, which is no answer at all."""
+    with contextlib.suppress(httpx2.TransportError):
+        return (await shopper.place([line(variant_id)], key=key, **body)).status_code
+    return 0
+
+
+async def available(shopper: Shopper, variant_id: str) -> int:
+    answer = await shopper.request("GET", f"/api/inventory/{variant_id}")
+    found: int = answer.json()["available"]
+    return found
+
+
+async def placed_again(shopper: Shopper, variant_id: str, key: str) -> httpx2.Response:
+    """Repeat the request with its key, as a client would, until it is answered for good."""
+
+    async def answered() -> httpx2.Response | None:
+        try:
+            answer = await shopper.place([line(variant_id)], key=key)
+        except httpx2.TransportError:
+            return None
+        return answer if answer.status_code in {201, 422} else None
+
+    answer: httpx2.Response = await eventually(answered, timeout_s=60, what="a final answer")
+    return answer
+
+
+async def placing_mails(stack: NativeStack, shopper: Shopper) -> int:
+    mails = await mails_to(stack, shopper.email)
+    return sum(mail["subject"].startswith("Order Placed") for mail in mails)
+
+
+@pytest.mark.parametrize(
+    ("process", "point"),
+    [
+        ("order", "order.before_tx1"),
+        ("catalog", "catalog.before_tx1_commit"),
+        ("catalog", "catalog.after_tx1_commit"),
+        ("order", "order.after_tx1"),
+        ("order", "order.before_tx2"),
+        ("order", "order.tx2_before_commit"),
+        ("order", "order.tx2_after_commit"),
+    ],
+)
+async def test_a_retry_after_a_crash_makes_exactly_one_order(
+    whole: NativeStack, shopper: Shopper, seller: Shopper, process: str, point: str
+) -> None:
+    variant_id, key = await variant_with(seller, 3), uuid4().hex
+    whole.start_process(process, {"SHOP_CRASH_AT": point})
+
+    first = await place_or_fail(shopper, variant_id, key)
+    whole.wait_dead(process)
+    whole.start_process(process)
+    again = await placed_again(shopper, variant_id, key)
+
+    assert first in {0, 502, 503}, first
+    assert again.status_code == 201, again.text
+    await assert_invariants(whole)
+    assert await available(shopper, variant_id) == 2
+    assert await placing_mails(whole, shopper) == 1
+
+
+@pytest.mark.parametrize(
+    ("process", "point"),
+    [
+        ("catalog", "catalog.after_tx1_commit"),
+        ("order", "order.after_tx1"),
+        ("order", "order.before_tx2"),
+        ("order", "order.tx2_before_commit"),
+    ],
+)
+async def test_a_crash_that_nobody_retries_gives_the_stock_back_once(
+    whole: NativeStack, shopper: Shopper, seller: Shopper, process: str, point: str
+) -> None:
+    variant_id, key = await variant_with(seller, 3), uuid4().hex
+    whole.start_process(process, {"SHOP_CRASH_AT": point})
+
+    await place_or_fail(shopper, variant_id, key)
+    whole.wait_dead(process)
+    whole.start_process(process)
+
+    async def whole_again() -> bool:
+        return await available(shopper, variant_id) == 3
+
+    await eventually(whole_again, timeout_s=60, what="the sweeper releases the stock")
+    late = await placed_again(shopper, variant_id, key)
+    assert late.status_code in {201, 422, 409, 503}
+    await assert_invariants(whole)
+
+
+async def test_a_crash_after_the_commit_loses_no_order(
+    whole: NativeStack, shopper: Shopper, seller: Shopper
+) -> None:
+    variant_id, key = await variant_with(seller, 3), uuid4().hex
+    whole.start_process("order", {"SHOP_CRASH_AT": "order.after_answer_scheduled"})
+
+    await place_or_fail(shopper, variant_id, key)
+    whole.wait_dead("order")
+    whole.start_process("order")
+
+    await assert_invariants(whole)
+    orders = (await shopper.request("GET", "/api/orders")).json()["items"]
+    assert len(orders) == 1
+    assert (await placed_again(shopper, variant_id, key)).json()["id"] == orders[0]["id"]
+
+
+@pytest.mark.parametrize(
+    ("process", "point", "mails"),
+    [
+        ("order-worker", "relay.after_publish_before_mark", {1}),
+        ("catalog-worker", "catalog.before_commit_hold", {1}),
+        ("catalog-worker", "consumer.after_effect_before_delete", {1}),
+        ("notification-worker", "mail.before_ses", {1}),
+        ("notification-worker", "consumer.after_effect_before_delete", {1}),
+        # SES has no idempotency token: between its answer and ours one duplicate is possible.
+        ("notification-worker", "mail.after_ses_before_sent", {1, 2}),
+    ],
+)
+async def test_a_worker_that_dies_is_caught_up_with(
+    whole: NativeStack,
+    shopper: Shopper,
+    seller: Shopper,
+    process: str,
+    point: str,
+    mails: set[int],
+) -> None:
+    variant_id = await variant_with(seller, 3)
+    whole.start_process(process, {"SHOP_CRASH_AT": point})
+
+    assert await place_or_fail(shopper, variant_id, uuid4().hex) == 201
+    whole.wait_dead(process)
+    whole.start_process(process)
+
+    await assert_invariants(whole)
+    assert await available(shopper, variant_id) == 2
+    assert await placing_mails(whole, shopper) in mails
+
+
+async def test_a_crash_in_the_middle_of_a_release_releases_once(
+    whole: NativeStack, shopper: Shopper, seller: Shopper
+) -> None:
+    variant_id = await variant_with(seller, 3)
+    order = (await shopper.place([line(variant_id, 2)])).json()
+    whole.start_process("catalog-worker", {"SHOP_CRASH_AT": "catalog.release_mid"})
+
+    cancelled = await shopper.request("POST", f"/api/orders/{order['id']}/cancel")
+    assert cancelled.status_code == 200, cancelled.text
+    whole.wait_dead("catalog-worker")
+    whole.start_process("catalog-worker")
+
+    await assert_invariants(whole)
+    assert await available(shopper, variant_id) == 3
+
+
+async def test_a_crash_after_the_provider_took_the_money_charges_once(
+    whole: NativeStack, shopper: Shopper, seller: Shopper
+) -> None:
+    variant_id = await variant_with(seller, 3)
+    whole.start_process("order-worker", {"SHOP_CRASH_AT": "payment.after_provider_call"})
+
+    placed = await shopper.place(
+        [line(variant_id)], paymentMethod="UPI", paymentToken="tok_success"
+    )
+    assert placed.status_code == 201, placed.text
+    whole.wait_dead("order-worker")
+    whole.start_process("order-worker")
+
+    async def confirmed() -> bool:
+        return bool((await shopper.order(placed.json()["id"]))["status"] == "CONFIRMED")
+
+    await eventually(confirmed, timeout_s=60, what="the payment is reconciled")
+    await assert_invariants(whole)
+    payments = (await shopper.request("GET", f"/api/orders/{placed.json()['id']}/payments")).json()
+    assert [payment["status"] for payment in payments["items"]] == ["SUCCESS"]
