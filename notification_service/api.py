@@ -1,0 +1,109 @@
+"""The notification log over HTTP."""
+
+import base64
+import binascii
+from dataclasses import dataclass
+from typing import Annotated
+from urllib.parse import urlencode
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from common_lib.auth import CurrentUser, Principal, ensure_self
+from common_lib.errors import FieldError, Rejected
+from common_lib.problems import StrictRoute
+from notification_service.models import NotificationLog
+from notification_service.queries import Filter
+from notification_service.schemas import (
+    NotificationList,
+    NotificationResponse,
+    NotificationStatus,
+)
+from notification_service.services.notifications import NotificationLogs
+
+router = APIRouter(route_class=StrictRoute, tags=["notifications"])
+
+
+class InvalidCursor(Rejected):
+    code = "invalid_cursor"
+    title = "The cursor is not one that was given out"
+
+
+@dataclass(frozen=True, slots=True)
+class Deps:
+    logs: NotificationLogs
+
+
+def wiring(request: Request) -> Deps:
+    deps: Deps = request.app.state.deps
+    return deps
+
+
+def wanted_filter(
+    *,
+    principal: CurrentUser,
+    user_id: Annotated[UUID | None, Query(alias="userId")] = None,
+    order_id: Annotated[UUID | None, Query(alias="orderId")] = None,
+    event_type: Annotated[str | None, Query(alias="eventType", max_length=64)] = None,
+    status: NotificationStatus | None = None,
+    cursor: Annotated[str | None, Query(max_length=64)] = None,
+) -> Filter:
+    """Return the filter; only an administrator may look beyond the own notifications."""
+    return Filter(
+        user_id=_visible_user(principal, user_id),
+        order_id=order_id,
+        event_type=event_type,
+        status=status,
+        before=_decoded(cursor) if cursor is not None else None,
+    )
+
+
+@router.get("/api/notifications")
+async def notifications(
+    request: Request,
+    response: Response,
+    deps: Annotated[Deps, Depends(wiring)],
+    wanted: Annotated[Filter, Depends(wanted_filter)],
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+) -> NotificationList:
+    found = await deps.logs.newest(wanted, limit + 1)
+    shown = found[:limit]
+    next_cursor = _encoded(shown[-1].id) if len(found) > limit else None
+    if next_cursor is not None:
+        query = {**request.query_params, "cursor": next_cursor}
+        response.headers["Link"] = f'<{request.url.path}?{urlencode(query)}>; rel="next"'
+    return NotificationList(items=[_body(row) for row in shown], next_cursor=next_cursor)
+
+
+def _visible_user(principal: Principal, user_id: UUID | None) -> UUID | None:
+    if user_id is not None:
+        ensure_self(principal, user_id, admin_ok=True)
+        return user_id
+    return None if principal.is_admin else principal.user_id
+
+
+def _encoded(last: UUID) -> str:
+    return base64.urlsafe_b64encode(last.bytes).rstrip(b"=").decode()
+
+
+def _decoded(cursor: str) -> UUID:
+    try:
+        return UUID(bytes=base64.b64decode(cursor + "==", altchars=b"-_", validate=True))
+    except (binascii.Error, ValueError):
+        field = FieldError("/cursor", "invalid_cursor", "use the value of nextCursor")
+        raise InvalidCursor(errors=[field]) from None
+
+
+def _body(row: NotificationLog) -> NotificationResponse:
+    return NotificationResponse(
+        id=row.id,
+        event_id=row.event_id,
+        event_type=row.event_type,
+        channel=row.channel.value,
+        recipient=row.recipient,
+        subject=row.subject,
+        status=row.status.value,
+        retry_count=row.retry_count,
+        created_at=row.created_at,
+        sent_at=row.sent_at,
+    )

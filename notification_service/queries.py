@@ -1,0 +1,67 @@
+"""Every SELECT and row lock of notifications_db."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects.mysql import insert
+
+from common_lib.database import AnySession, WriteSession
+from notification_service.models import NotificationLog
+from notification_service.schemas import Channel, NotificationStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What a list is narrowed to; None leaves a member open. `before` is the last id seen."""
+
+    user_id: UUID | None = None
+    order_id: UUID | None = None
+    event_type: str | None = None
+    status: NotificationStatus | None = None
+    before: UUID | None = None
+
+
+async def insert_unless_known(session: WriteSession, values: dict[str, object]) -> None:
+    """Insert a row; one with the same event and channel stays as it is."""
+    statement = insert(NotificationLog).values(values)
+    await session.execute(statement.on_duplicate_key_update(id=NotificationLog.id))
+
+
+async def lock_by_event(
+    session: WriteSession, event_id: UUID, channel: Channel
+) -> NotificationLog | None:
+    return await session.scalar(
+        select(NotificationLog)
+        .where(NotificationLog.event_id == event_id, NotificationLog.channel == channel)
+        .with_for_update()
+    )
+
+
+async def newest(session: AnySession, wanted: Filter, limit: int) -> Sequence[NotificationLog]:
+    """Return at most `limit` rows, newest first, older than `wanted.before`."""
+    statement = select(NotificationLog).order_by(NotificationLog.id.desc()).limit(limit)
+    if wanted.user_id is not None:
+        statement = statement.where(NotificationLog.user_id == wanted.user_id)
+    if wanted.order_id is not None:
+        statement = statement.where(NotificationLog.order_id == wanted.order_id)
+    if wanted.event_type is not None:
+        statement = statement.where(NotificationLog.event_type == wanted.event_type)
+    if wanted.status is not None:
+        statement = statement.where(NotificationLog.status == wanted.status)
+    if wanted.before is not None:
+        statement = statement.where(NotificationLog.id < wanted.before)
+    return (await session.scalars(statement)).all()
+
+
+async def mark_dead(session: WriteSession, event_ids: Sequence[UUID]) -> None:
+    """Note that these events' messages lie in the dead letter queue."""
+    await session.execute(
+        update(NotificationLog)
+        .where(
+            NotificationLog.event_id.in_(event_ids),
+            NotificationLog.status.in_([NotificationStatus.PENDING, NotificationStatus.FAILED]),
+        )
+        .values(status=NotificationStatus.DLQ, lease_token=None, lease_until=None)
+    )
