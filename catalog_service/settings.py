@@ -1,12 +1,16 @@
 """What the catalog's processes read from their environment, once, at start."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field
 
 from common_lib.settings import DatabaseSettings
 
+# The name our events carry as their source, and the audience of calls to this service.
+SERVICE: Final = "catalog-service"
+
 Seconds = Annotated[float, Field(gt=0)]
+WholeSeconds = Annotated[int, Field(gt=0)]
 
 
 class Settings(DatabaseSettings):
@@ -14,8 +18,12 @@ class Settings(DatabaseSettings):
 
     port: Annotated[int, Field(ge=1, le=65535)] = 8082
 
-    product_cache_ttl_s: Annotated[int, Field(gt=0)] = 15 * 60
-    category_cache_ttl_s: Annotated[int, Field(gt=0)] = 60 * 60
+    # One currency per shop: the totals of an order cannot mix them.
+    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] = "INR"
+
+    product_cache_ttl_s: WholeSeconds = 15 * 60
+    category_cache_ttl_s: WholeSeconds = 60 * 60
+    search_cache_ttl_s: WholeSeconds = 5 * 60
 
     # How long a reservation may stay HELD before the sweeper asks the order service about it.
     reservation_ttl_s: Seconds = 15 * 60

@@ -1,0 +1,1 @@
+"""Every SELECT, row lock and hand-written statement of the catalog, as functions."""

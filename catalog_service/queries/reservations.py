@@ -1,0 +1,227 @@
+"""TX1 in hand-written SQL: three round trips for a whole batch of reservations.
+
+The statements of one trip travel as one multi-statement packet on the bare asyncmy connection
+(measured at a fifth of Core's cost). Ids go as hex literals, integers as digits, and every text
+through the driver's own escaping.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import UUID
+
+from catalog_service.models.inventory import ReservationStatus
+from catalog_service.models.reservations import (
+    Admission,
+    HeldStock,
+    Offer,
+    ReserveCommand,
+    ReservedLine,
+    StockLevel,
+    StockView,
+)
+from common_lib.database import to_column
+from common_lib.events import Event
+from common_lib.ids import new_id
+from common_lib.outbox import INSERT_OUTBOX, outbox_values
+
+# FORCE INDEX: on a small table the optimizer would scan, and lock or wait for strangers' rows.
+_LOCK_LEVELS: Final = (
+    "SELECT variant_id, quantity, reserved, reorder_level FROM inventory FORCE INDEX (PRIMARY)"
+    " WHERE variant_id IN ({variants}) ORDER BY variant_id FOR UPDATE"
+)
+# The counters are locked by now, so this and the next see everything committed before us.
+_SELECT_OFFERS: Final = (
+    "SELECT v.id, v.product_id, p.seller_id, v.sku, p.name, v.name, v.price_minor, v.currency,"
+    " v.is_active AND p.status = 'ACTIVE' AND COALESCE(s.status = 'ACTIVE', TRUE)"
+    " FROM product_variants v JOIN products p ON p.id = v.product_id"
+    " LEFT JOIN sellers s ON s.id = p.seller_id WHERE v.id IN ({variants})"
+)
+_SELECT_KNOWN: Final = (
+    "SELECT r.id, r.order_id, r.fingerprint, r.status, r.expires_at, l.variant_id, l.product_id,"
+    " l.seller_id, l.sku, l.name, l.quantity, l.unit_price_minor, l.currency"
+    " FROM reservations r JOIN reservation_lines l ON l.reservation_id = r.id"
+    " WHERE r.id IN ({reservations}) ORDER BY r.id, l.variant_id"
+)
+_INSERT_RESERVATIONS: Final = (
+    "INSERT INTO reservations (id, order_id, fingerprint, user_id, idempotency_key, status,"
+    " expires_at, created_at, updated_at) VALUES "
+)
+_INSERT_LINES: Final = (
+    "INSERT INTO reservation_lines (reservation_id, variant_id, quantity, product_id, seller_id,"
+    " sku, name, unit_price_minor, currency) VALUES "
+)
+_INSERT_MOVEMENTS: Final = (
+    "INSERT INTO stock_movements (id, variant_id, reservation_id, kind, quantity_delta,"
+    " reserved_delta, created_at) VALUES "
+)
+_TAKE: Final = (
+    "UPDATE inventory SET reserved = reserved + {n}, version = version + 1, updated_at = {at}"
+    " WHERE variant_id = {variant} AND quantity - reserved >= {n}"
+)
+
+Escape = Callable[[str], str]
+
+
+async def lock_stock(
+    connection: Any, variant_ids: Collection[UUID], reservation_ids: Collection[UUID]
+) -> StockView:
+    """Begin a transaction, lock the counters in variant order and read what goes with them."""
+    variants = ",".join(map(_id, variant_ids))
+    reservations = ",".join(map(_id, reservation_ids))
+    results = await _run(
+        connection,
+        "BEGIN",
+        _LOCK_LEVELS.format(variants=variants),
+        _SELECT_OFFERS.format(variants=variants),
+        _SELECT_KNOWN.format(reservations=reservations),
+    )
+    (_, levels), (_, offers), (_, known) = results[1:]
+    return StockView(
+        levels={UUID(bytes=row[0]): StockLevel(*row[1:]) for row in levels},
+        offers={UUID(bytes=row[0]): _offer(row) for row in offers},
+        known=_known_reservations(known),
+    )
+
+
+async def write_reservations(connection: Any, admission: Admission, at: datetime) -> bool:
+    """Insert what was granted, then take the stock; False if a guard found less than was locked.
+
+    Raises the driver's IntegrityError if one of the reservations exists by now.
+    """
+    moment = _moment(at)
+    granted = list(admission.granted.values())
+    taking = [
+        _TAKE.format(n=n, at=moment, variant=_id(variant_id))
+        for variant_id, n in admission.taken.items()
+    ]
+    results = await _run(
+        connection,
+        _INSERT_RESERVATIONS + _reservation_rows(granted, moment, connection.escape),
+        _INSERT_LINES + _line_rows(granted, connection.escape),
+        _INSERT_MOVEMENTS + _movement_rows(granted, moment),
+        *taking,
+    )
+    return all(changed == 1 for changed, _ in results[-len(taking) :])
+
+
+async def write_events(connection: Any, events: Iterable[Event], *, source: str) -> None:
+    """Write outbox rows in the open transaction."""
+    async with connection.cursor() as cursor:
+        for event in events:
+            await cursor.execute(INSERT_OUTBOX, outbox_values(event, source))
+
+
+def line_name(product: str, variant: str) -> str:
+    """Return what an order line is called: the product, with the variant where it says more."""
+    return product if variant in {"", product} else f"{product} ({variant})"
+
+
+async def _run(connection: Any, *statements: str) -> list[tuple[int, Sequence[Any]]]:
+    """Send the statements in one packet; return (rows matched, rows) of each."""
+    async with connection.cursor() as cursor:
+        await cursor.execute(";".join(statements))
+        results = [(cursor.rowcount, await cursor.fetchall())]
+        while await cursor.nextset():
+            results.append((cursor.rowcount, await cursor.fetchall()))
+        return results
+
+
+def _offer(row: Sequence[Any]) -> Offer:
+    _, product_id, seller_id, sku, product, variant, price_minor, currency, is_for_sale = row
+    return Offer(
+        product_id=UUID(bytes=product_id),
+        seller_id=UUID(bytes=seller_id) if seller_id else None,
+        sku=sku,
+        name=line_name(product, variant),
+        price_minor=price_minor,
+        currency=currency,
+        is_for_sale=bool(is_for_sale),
+    )
+
+
+def _known_reservations(rows: Iterable[Sequence[Any]]) -> Mapping[UUID, HeldStock]:
+    known: dict[UUID, HeldStock] = {}
+    for row in rows:
+        reservation_id = UUID(bytes=row[0])
+        earlier = known.get(reservation_id)
+        known[reservation_id] = HeldStock(
+            reservation_id,
+            UUID(bytes=row[1]),
+            row[2],
+            row[4].replace(tzinfo=UTC),
+            (*(earlier.lines if earlier else ()), _stored_line(row[5:])),
+            ReservationStatus(row[3]),
+        )
+    return known
+
+
+def _stored_line(row: Sequence[Any]) -> ReservedLine:
+    variant_id, product_id, seller_id, sku, name, quantity, price_minor, currency = row
+    offer = Offer(
+        product_id=UUID(bytes=product_id),
+        seller_id=UUID(bytes=seller_id) if seller_id else None,
+        sku=sku,
+        name=name,
+        price_minor=price_minor,
+        currency=currency,
+        is_for_sale=True,
+    )
+    return ReservedLine(UUID(bytes=variant_id), quantity, offer)
+
+
+def _reservation_rows(
+    granted: Iterable[tuple[ReserveCommand, HeldStock]], moment: str, escape: Escape
+) -> str:
+    return ",".join(
+        f"({_id(held.reservation_id)},{_id(held.order_id)},{escape(held.fingerprint)},"
+        f"{_id_or_null(command.user_id)},{_text_or_null(command.idempotency_key, escape)},"
+        f"'HELD',{_moment(held.expires_at)},{moment},{moment})"
+        for command, held in granted
+    )
+
+
+def _line_rows(granted: Iterable[tuple[ReserveCommand, HeldStock]], escape: Escape) -> str:
+    offers: dict[UUID, str] = {}
+    rows = []
+    for _, held in granted:
+        for line in held.lines:
+            offer = offers.get(line.variant_id)
+            if offer is None:
+                offer = offers[line.variant_id] = _offer_values(line.offer, escape)
+            rows.append(
+                f"({_id(held.reservation_id)},{_id(line.variant_id)},{line.quantity},{offer})"
+            )
+    return ",".join(rows)
+
+
+def _offer_values(offer: Offer, escape: Escape) -> str:
+    return (
+        f"{_id(offer.product_id)},{_id_or_null(offer.seller_id)},{escape(offer.sku)},"
+        f"{escape(offer.name)},{offer.price_minor:d},{escape(offer.currency)}"
+    )
+
+
+def _movement_rows(granted: Iterable[tuple[ReserveCommand, HeldStock]], moment: str) -> str:
+    return ",".join(
+        f"({_id(new_id())},{_id(line.variant_id)},{_id(held.reservation_id)},'RESERVE',0,"
+        f"{line.quantity:d},{moment})"
+        for _, held in granted
+        for line in held.lines
+    )
+
+
+def _id(identifier: UUID) -> str:
+    return f"x'{identifier.hex}'"
+
+
+def _id_or_null(identifier: UUID | None) -> str:
+    return "NULL" if identifier is None else _id(identifier)
+
+
+def _text_or_null(text: str | None, escape: Escape) -> str:
+    return "NULL" if text is None else escape(text)
+
+
+def _moment(moment: datetime) -> str:
+    return f"'{to_column(moment).isoformat(sep=' ', timespec='microseconds')}'"

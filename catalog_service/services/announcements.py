@@ -1,0 +1,42 @@
+"""What is done after a commit so that others see it soon; nothing here decides anything."""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from redis.asyncio import Redis
+
+from catalog_service.services.batcher import BatchResult
+from catalog_service.settings import SERVICE
+from common_lib.cache import TieredCache
+from common_lib.outbox import wake
+
+STOCK_TTL_S = 30
+
+
+class Announcements:
+    """Drops what caches hold about changed rows, and wakes the relay. Never raises."""
+
+    def __init__(
+        self, redis: Redis, *, product_ttl_s: int, category_ttl_s: int, search_ttl_s: int
+    ) -> None:
+        self._redis = redis
+        self.products = TieredCache(redis, "product", ttl_s=product_ttl_s)
+        self.stock = TieredCache(redis, "stock", ttl_s=STOCK_TTL_S)
+        self.categories = TieredCache(redis, "category", ttl_s=category_ttl_s)
+        self.searches = TieredCache(redis, "search", ttl_s=search_ttl_s, max_entries=2_000)
+
+    async def batch_done(self, result: BatchResult) -> None:
+        """Tell of a batch of reservations."""
+        await self.stock_changed(result.changed)
+        if result.crossed_products:
+            await self.product_changed(*result.crossed_products)
+
+    async def stock_changed(self, variant_ids: Iterable[UUID]) -> None:
+        keys = [str(variant_id) for variant_id in variant_ids]
+        if keys:
+            await self.stock.drop(*keys)
+
+    async def product_changed(self, *product_ids: UUID) -> None:
+        """Tell of products whose events wait in the outbox and whose pages are out of date."""
+        await self.products.drop(*(str(product_id) for product_id in product_ids))
+        await wake(self._redis, SERVICE)

@@ -1,0 +1,170 @@
+"""Taking stock and moving reservations on: the catalog's half of the order protocol."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from catalog_service.models.inventory import ReservationStatus
+from catalog_service.models.reservations import (
+    ReservationNotFound,
+    ReservationReleased,
+    ReserveCommand,
+    admit,
+    effect_of,
+    may_move,
+)
+from catalog_service.queries import inventory as stock
+from catalog_service.queries import reservations as tx1
+from catalog_service.services.batcher import BatchResult
+from catalog_service.settings import SERVICE
+from common_lib.clock import now
+from common_lib.crash_points import crash_point
+from common_lib.database import (
+    TRANSACTION_ATTEMPTS,
+    Database,
+    WriteSession,
+    is_connection_lost,
+    is_duplicate_key,
+    is_lock_conflict,
+)
+from common_lib.errors import CommitUnknown, Unavailable
+
+
+async def reserve_together(
+    database: Database, commands: Sequence[ReserveCommand], *, ttl_s: float
+) -> BatchResult:
+    """Take the stock for all commands in one transaction (TX1); what is granted is durable.
+
+    A deadlock, a lock timeout or a reservation inserted meanwhile runs the block again, at most
+    three times. Raises CommitUnknown or Unavailable.
+    """
+    for _ in range(TRANSACTION_ATTEMPTS):
+        async with database.driver() as connection:
+            result = await _attempt(connection, commands, ttl_s)
+        if result is not None:
+            return result
+    raise Unavailable("the stock is too contended just now", retry_after_s=1)
+
+
+async def _attempt(
+    connection: Any, commands: Sequence[ReserveCommand], ttl_s: float
+) -> BatchResult | None:
+    """Run TX1 once. None: rolled back, to be run again."""
+    try:
+        return await _tx1(connection, commands, ttl_s)
+    except Exception as error:
+        if not (is_lock_conflict(error) or is_duplicate_key(error)):
+            raise
+        await connection.rollback()
+        return None
+
+
+async def _tx1(
+    connection: Any, commands: Sequence[ReserveCommand], ttl_s: float
+) -> BatchResult | None:
+    started = time.perf_counter()
+    view = await tx1.lock_stock(connection, _variants(commands), _reservations(commands))
+    at = now()
+    admission = admit(commands, view, at + timedelta(seconds=ttl_s))
+    confirmed = time.perf_counter()
+    events = admission.crossings()
+    if admission.granted:
+        if not await tx1.write_reservations(connection, admission, at):
+            await connection.rollback()
+            return None
+        if events:
+            await tx1.write_events(connection, events, source=SERVICE)
+        crash_point("catalog.before_tx1_commit")
+    await _commit(connection)
+    crash_point("catalog.after_tx1_commit")
+    return BatchResult(
+        outcomes=admission.outcomes,
+        sold_out=admission.sold_out(),
+        changed=frozenset(admission.taken),
+        crossed_products=frozenset(event.product_id for event in events),
+        confirm_ms=(confirmed - started) * 1000,
+        reserve_ms=(time.perf_counter() - confirmed) * 1000,
+    )
+
+
+async def _commit(connection: Any) -> None:
+    try:
+        await connection.commit()
+    except Exception as error:
+        if is_connection_lost(error):
+            raise CommitUnknown(retry_after_s=1) from error
+        raise
+
+
+def _variants(commands: Sequence[ReserveCommand]) -> list[UUID]:
+    found = {line.variant_id for command in commands for line in command.lines}
+    return sorted(found, key=lambda variant_id: variant_id.int)
+
+
+def _reservations(commands: Sequence[ReserveCommand]) -> set[UUID]:
+    return {command.reservation_id for command in commands}
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """Where a reservation stands now; `changed` names the variants whose availability rose."""
+
+    reservation_id: UUID
+    status: ReservationStatus
+    changed: frozenset[UUID] = frozenset()
+
+
+async def move(
+    session: WriteSession,
+    reservation_id: UUID,
+    target: ReservationStatus,
+    *,
+    reason: str | None = None,
+) -> Moved:
+    """Move a reservation if the state graph allows it, with its stock and ledger rows.
+
+    Safe to repeat: a move that is done or was overtaken changes nothing and returns where the
+    reservation stands. Locks the counters in variant order, then the reservation, as TX1 does.
+    Raises ReservationNotFound.
+    """
+    lines = await stock.lock_lines(session, reservation_id)
+    current = await stock.lock_status(session, reservation_id)
+    if current is None:
+        raise ReservationNotFound
+    if not may_move(current, target):
+        return Moved(reservation_id, current)
+    await stock.set_status(session, reservation_id, current, target, reason)
+    effect = effect_of(current, target)
+    if effect is None:
+        crash_point("catalog.before_commit_hold")
+        return Moved(reservation_id, target)
+    if target is not ReservationStatus.RELEASED:
+        await stock.apply_effect(session, reservation_id, lines, effect, reason or "")
+        return Moved(reservation_id, target)
+    crash_point("catalog.release_mid")
+    await stock.apply_effect(session, reservation_id, lines, effect, reason or "")
+    return Moved(reservation_id, target, frozenset(lines))
+
+
+async def release(database: Database, reservation_id: UUID, reason: str) -> Moved:
+    """Give the stock back, once however often it is called. Raises ReservationNotFound."""
+
+    async def work(session: WriteSession) -> Moved:
+        return await move(session, reservation_id, ReservationStatus.RELEASED, reason=reason)
+
+    return await database.transact(work)
+
+
+async def confirm(database: Database, reservation_id: UUID, target: ReservationStatus) -> Moved:
+    """Commit or consume a reservation. Raises ReservationNotFound or ReservationReleased."""
+
+    async def work(session: WriteSession) -> Moved:
+        return await move(session, reservation_id, target)
+
+    moved = await database.transact(work)
+    if moved.status is ReservationStatus.RELEASED:
+        raise ReservationReleased
+    return moved
