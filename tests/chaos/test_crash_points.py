@@ -142,7 +142,7 @@ async def test_a_crash_after_the_commit_loses_no_order(
         ("notification-worker", "mail.after_ses_before_sent", {1, 2}),
     ],
 )
-async def test_a_worker_that_dies_is_caught_up_with(
+async def test_a_worker_that_dies_is_caught_up_with(  # noqa: PLR0917
     whole: NativeStack,
     shopper: Shopper,
     seller: Shopper,

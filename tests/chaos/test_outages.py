@@ -1,7 +1,8 @@
 """Parts and processes are killed while customers order: nothing acknowledged is lost."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sized
+from functools import partial
 from uuid import uuid4
 
 import httpx2
@@ -45,16 +46,20 @@ async def buy_while(
 
     async def shop(buyer: Shopper) -> None:
         for _ in range(ORDERS_EACH):
-            done.append(await buy(buyer, variant_id))
+            done.append(await buy(buyer, variant_id))  # noqa: PERF401 - others watch it grow
 
     buying = asyncio.gather(*(shop(buyer) for buyer in buyers))
     stages = disturb()
     wanted = CLIENTS * ORDERS_EACH
     for share in (0.25, 0.5):
-        await eventually(lambda share=share: len(done) >= wanted * share or buying.done())
+        await eventually(partial(_has_reached, done, wanted * share, buying), timeout_s=60)
         next(stages, None)
     await buying
     return done
+
+
+def _has_reached(done: Sized, count: float, buying: asyncio.Future[list[None]]) -> bool:
+    return len(done) >= count or buying.done()
 
 
 def kill_and_restart(stack: NativeStack, name: str) -> Callable[[], Iterator[None]]:
