@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import orjson
 import structlog
@@ -110,7 +110,15 @@ def _time_left_s(scope: Scope) -> float | None:
     return None
 
 
-def serve(app: FastAPI, settings: ServiceSettings, *, protocol: Any = "httptools") -> None:
+class NamedApp(Protocol):
+    """An ASGI app with a name for the logs: a FastAPI app, or what is wrapped around one."""
+
+    title: str
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
+
+
+def serve(app: NamedApp, settings: ServiceSettings, *, protocol: Any = "httptools") -> None:
     """Serve until SIGTERM; requests under way are finished first.
 
     `protocol` replaces uvicorn's HTTP protocol class.

@@ -4,9 +4,10 @@ The services check tokens and rights themselves; a request without a token passe
 """
 
 import re
+from collections import OrderedDict
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from common_lib.auth import (
@@ -21,13 +22,14 @@ from common_lib.auth import (
 )
 from common_lib.errors import Unavailable
 from common_lib.http_client import HttpClient
-from gateway.limits import Verdict
+from gateway.limits import Limiter, Subject, Verdict
 
 # Tokens in addresses end up in logs and histories (RFC 6750, 2.3 and 5.3).
 _TOKEN_IN_QUERY: Final = re.compile(
     rb"(?:^|&)(?:access_token|accessToken|id_token|jwt|bearer|authorization)=", re.IGNORECASE
 )
 _BEARER: Final = b"bearer "
+_MAX_KNOWN: Final = 20_000
 
 
 def refuse_token_in_query(query: bytes) -> None:
@@ -46,13 +48,34 @@ def bearer_token(authorization: bytes) -> str:
     return token.decode("latin-1")
 
 
-async def identify(verifier: TokenVerifier, token: str) -> Principal:
-    """Return the caller of a token. Raises its 401, or Unavailable without any key to check by."""
-    return verifier.known(token) or await verifier.verify(token)
+class Caller(NamedTuple):
+    principal: Principal
+    subject: Subject
 
 
-def keys_of(principal: Principal) -> tuple[str, str]:
-    return revocation_keys(principal)
+class Callers:
+    """Who stands behind a token, with what is ready for counting their requests."""
+
+    def __init__(self, verifier: TokenVerifier, limiter: Limiter, limit: int) -> None:
+        self._verifier = verifier
+        self._limiter = limiter
+        self._limit = limit
+        self._known: OrderedDict[str, Caller] = OrderedDict()
+
+    async def identify(self, token: str) -> Caller:
+        """Return the caller. Raises the token's 401, or Unavailable without a key to check by."""
+        # The verifier looks at the expiry every time, also of a token it has seen.
+        principal = self._verifier.known(token) or await self._verifier.verify(token)
+        caller = self._known.get(token)
+        if caller is None:
+            caller = self._known[token] = self._new(principal)
+            if len(self._known) > _MAX_KNOWN:
+                self._known.popitem(last=False)
+        return caller
+
+    def _new(self, principal: Principal) -> Caller:
+        keys = revocation_keys(principal)
+        return Caller(principal, self._limiter.subject(f"u:{principal.user_id}", self._limit, keys))
 
 
 def ensure_not_revoked(principal: Principal, verdict: Verdict) -> None:

@@ -9,12 +9,19 @@ when the client leaves.
 """
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import unquote
 
+import httptools
 import orjson
-from uvicorn._types import ASGI3Application
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn._types import ASGI3Application, ASGISendEvent
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
 from common_lib.problems import PROBLEM_JSON, problem
 from gateway.headers import new_request_id
@@ -23,6 +30,7 @@ from gateway.pool import ClientLink
 EXTENSION: Final = "shop.client"
 _VERSIONS: Final = ("1.1", "1.0")
 _LINGER_S: Final = 2.0
+_WITHOUT_BODY: Final = (204, 304)
 _REASONS: Final = {400: b"Bad Request", 431: b"Request Header Fields Too Large"}
 
 
@@ -31,6 +39,90 @@ class EdgeLimits:
     max_header_bytes: int = 16 * 1024
     header_timeout_s: float = 10.0
     problem_base_url: str = "/problems"
+
+
+class EdgeCycle(RequestResponseCycle):
+    """One answer, its head written together with the first piece of its body."""
+
+    _held: bytes = b""
+
+    async def send(self, message: ASGISendEvent) -> None:
+        if self.flow.write_paused and not self.disconnected:
+            await self.flow.drain()
+        if self.disconnected:
+            return
+        if message["type"] == "http.response.start" and not self.response_started:
+            self.response_started = True
+            self.waiting_for_100_continue = False
+            self._held = self._head(message["status"], [*self.default_headers, *message["headers"]])
+        elif message["type"] == "http.response.body" and not self.response_complete:
+            self._send_body(message["body"], is_last=not message.get("more_body", False))
+        else:
+            raise RuntimeError(f"{message['type']} is out of order")
+
+    def _head(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+        lines = [STATUS_LINE[status]]
+        for name, value in headers:
+            lowered = name.lower()
+            if lowered == b"content-length":
+                self.expected_content_length = int(value)
+                self.chunked_encoding = False
+            elif lowered == b"connection":
+                self.keep_alive = self.keep_alive and value.lower() != b"close"
+                continue
+            lines.append(b"%s: %s\r\n" % (lowered, value))
+        if self.chunked_encoding is None:
+            self._choose_framing(status, lines)
+        if not self.keep_alive:
+            lines.append(b"connection: close\r\n")
+        lines.append(b"\r\n")
+        head = b"".join(lines)
+        if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines):
+            raise RuntimeError("a header holds a line break")
+        return head
+
+    def _choose_framing(self, status: int, lines: list[bytes]) -> None:
+        """Without a length: chunks, or for HTTP/1.0, which knows none, closing at the end."""
+        self.chunked_encoding = False
+        if self.scope["method"] == "HEAD" or status in _WITHOUT_BODY:
+            return
+        self.expected_content_length = -1
+        if self.scope["http_version"] == "1.0":
+            self.keep_alive = False
+        else:
+            self.chunked_encoding = True
+            lines.append(b"transfer-encoding: chunked\r\n")
+
+    def _send_body(self, body: bytes, *, is_last: bool) -> None:
+        held, self._held = self._held, b""
+        if self.scope["method"] == "HEAD":
+            self.expected_content_length = 0
+            data = held
+        elif self.chunked_encoding:
+            chunk = b"%x\r\n%s\r\n" % (len(body), body) if body else b""
+            data = held + chunk + (b"0\r\n\r\n" if is_last else b"")
+        else:
+            self._account_for(len(body))
+            data = held + body
+        if data:
+            self.transport.write(data)
+        if is_last:
+            self._complete()
+
+    def _account_for(self, size: int) -> None:
+        if self.expected_content_length >= 0:
+            self.expected_content_length -= size
+            if self.expected_content_length < 0:
+                raise RuntimeError("the answer is longer than its Content-Length")
+
+    def _complete(self) -> None:
+        if self.expected_content_length > 0:
+            raise RuntimeError("the answer is shorter than its Content-Length")
+        self.response_complete = True
+        self.message_event.set()
+        if not self.keep_alive:
+            self.transport.close()
+        self.on_response()
 
 
 class EdgeProtocol(HttpToolsProtocol):
@@ -92,15 +184,50 @@ class EdgeProtocol(HttpToolsProtocol):
             self._stop_head_timer()
         if self._is_head_overdrawn and self._head_size() > self.limits.max_header_bytes:
             self._refuse(431, "headers_too_large", "The headers are larger than taken here")
-            return
-        if not self._is_plain():
+        elif not self._is_plain():
             self._refuse(400, "malformed_request", "The request cannot be read")
-            return
-        super().on_headers_complete()
+        else:
+            self._begin_cycle()
+
+    def _begin_cycle(self) -> None:
+        """Start the app on this request, or queue it behind the one being answered."""
+        self._complete_scope()
+        existing = self.cycle
+        self.cycle = EdgeCycle(
+            scope=self.scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue,
+            keep_alive=self._may_keep_alive(),
+            on_response=self.on_response_complete,
+        )
         # The scope keeps its list; trailers go to one that nobody reads.
         self.headers = []
-        if self.parser.should_upgrade():
-            self.cycle.keep_alive = False
+        if existing is None or existing.response_complete:
+            self._start_asgi_task(self.cycle, self.app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, self.app))
+
+    def _complete_scope(self) -> None:
+        scope = self.scope
+        scope["method"] = self.parser.get_method().decode("ascii")
+        scope["http_version"] = self.parser.get_http_version()
+        url = httptools.parse_url(self.url)
+        raw_path = url.path or b""
+        path = raw_path.decode("ascii")
+        scope["path"] = unquote(path) if "%" in path else path
+        scope["raw_path"] = raw_path
+        scope["query_string"] = url.query or b""
+
+    def _may_keep_alive(self) -> bool:
+        is_new = self.scope["http_version"] == "1.1"
+        return is_new and self.parser.should_keep_alive() and not self.parser.should_upgrade()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._running = cycle

@@ -1,30 +1,22 @@
 """At most N requests in any 60 seconds, exactly, and revocation, in one Redis round trip.
 
 Fixed windows, sliding counters and GCRA with a burst let up to twice N through in some 60 s; a ring
-of the last N moments does not. Requests that arrive in one tick of the event loop share a pipeline.
+of the last N moments does not. Requests that arrive in one tick of the event loop share a write.
 """
 
-import asyncio
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final, NamedTuple
 
-import structlog
 from prometheus_client import Counter
-from redis.asyncio import Redis
-from redis.commands.core import AsyncScript
-from redis.exceptions import NoScriptError
 
-from common_lib.cache import REDIS_FAILURES
-
-log = structlog.get_logger(__name__)
+from gateway.redis_pipe import RedisPipe, pack
 
 WINDOW_S: Final = 60
 _WINDOW_US: Final = WINDOW_S * 1_000_000
 _MAX_LOCAL_KEYS: Final = 50_000
-_REDIS_REST_S: Final = 1.0
+_WITHOUT_REVOCATION: Final = 3
 
 LIMITED = Counter("gateway_limited_total", "Requests refused by the rate limit", ["by"])
 _BY_REDIS = LIMITED.labels("redis")
@@ -60,8 +52,7 @@ return answer
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What is known about a request's caller. `free_in_s`: when the next request frees itself."""
 
     is_admitted: bool
@@ -72,6 +63,14 @@ class Verdict:
     role: bytes | None = None
     # False when Redis did not answer: the count is this process's own, revocation is unknown.
     is_shared: bool = True
+
+
+class Subject(NamedTuple):
+    """Somebody who is counted, with the ready Redis command that counts."""
+
+    key: str
+    limit: int
+    command: bytes
 
 
 class LocalLimiter:
@@ -104,82 +103,34 @@ class LocalLimiter:
         return ring
 
 
-@dataclass(frozen=True, slots=True)
-class _Question:
-    keys: Sequence[str]
-    limit: int
-    answer: asyncio.Future[Any]
-
-
 class Limiter:
-    """Asks Redis for all requests of a tick at once; counts here while Redis is away."""
+    """Asks Redis; counts within this process while Redis is away."""
 
-    def __init__(self, redis: Redis, local: LocalLimiter | None = None) -> None:
-        self._redis = redis
-        self._script: AsyncScript = redis.register_script(RING_SCRIPT)
+    def __init__(self, pipe: RedisPipe, local: LocalLimiter | None = None) -> None:
+        self._pipe = pipe
         self._local = local or LocalLimiter()
-        self._waiting: list[_Question] = []
-        self._flights: set[asyncio.Task[None]] = set()
-        self._rest_until = 0.0
 
-    async def check(self, key: str, limit: int, revocation: Sequence[str] = ()) -> Verdict:
-        """Count a request under `key` and fetch the two revocation keys; never raises."""
-        if time.monotonic() < self._rest_until:
-            return self._locally(key, limit)
-        loop = asyncio.get_running_loop()
-        question = _Question((f"rate:{key}", *revocation), limit, loop.create_future())
-        self._waiting.append(question)
-        if len(self._waiting) == 1:
-            loop.call_soon(self._depart)
-        reply = await question.answer
+    def subject(self, key: str, limit: int, revocation: Sequence[str] = ()) -> Subject:
+        """Return who is counted under `key`; `revocation` names the two keys to be fetched."""
+        keys = (f"rate:{key}", *revocation)
+        command = pack("EVALSHA", self._pipe.sha, len(keys), *keys, limit, _WINDOW_US)
+        return Subject(key, limit, command)
+
+    async def check(self, subject: Subject) -> Verdict:
+        """Count a request; never raises."""
+        reply = await self._pipe.send(subject.command)
         if not isinstance(reply, list):
-            return self._locally(key, limit)
-        return _verdict(reply, limit)
+            return self._locally(subject)
+        is_admitted = reply[0] == 1
+        if not is_admitted:
+            _BY_REDIS.inc()
+        free_in_s = reply[2] / 1_000_000
+        if len(reply) > _WITHOUT_REVOCATION:
+            return Verdict(is_admitted, subject.limit, reply[1], free_in_s, reply[3], reply[4])
+        return Verdict(is_admitted, subject.limit, reply[1], free_in_s)
 
-    def _locally(self, key: str, limit: int) -> Verdict:
-        verdict = self._local.check(key, limit)
+    def _locally(self, subject: Subject) -> Verdict:
+        verdict = self._local.check(subject.key, subject.limit)
         if not verdict.is_admitted:
             _BY_PROCESS.inc()
         return verdict
-
-    def _depart(self) -> None:
-        questions, self._waiting = self._waiting, []
-        flight = asyncio.get_running_loop().create_task(self._ask(questions))
-        self._flights.add(flight)
-        flight.add_done_callback(self._flights.discard)
-
-    async def _ask(self, questions: Sequence[_Question]) -> None:
-        replies: Sequence[Any] = ()
-        try:
-            replies = await self._round_trip(questions)
-        except REDIS_FAILURES as error:
-            self._rest_until = time.monotonic() + _REDIS_REST_S
-            log.warning("limits.redis_away", error=type(error).__name__)
-        finally:
-            for index, question in enumerate(questions):
-                if not question.answer.done():
-                    question.answer.set_result(replies[index] if replies else None)
-
-    async def _round_trip(self, questions: Sequence[_Question]) -> list[Any]:
-        replies = await self._send(questions)
-        if any(isinstance(reply, NoScriptError) for reply in replies):
-            # Redis was restarted or flushed: none of them ran.
-            await self._redis.script_load(RING_SCRIPT)
-            replies = await self._send(questions)
-        return replies
-
-    async def _send(self, questions: Sequence[_Question]) -> list[Any]:
-        async with self._redis.pipeline(transaction=False) as pipeline:
-            for question in questions:
-                pipeline.evalsha(
-                    self._script.sha, len(question.keys), *question.keys, question.limit, _WINDOW_US
-                )
-            return list(await pipeline.execute(raise_on_error=False))
-
-
-def _verdict(reply: list[Any], limit: int) -> Verdict:
-    is_admitted = reply[0] == 1
-    if not is_admitted:
-        _BY_REDIS.inc()
-    session, role = (reply[3], reply[4]) if len(reply) > 4 else (None, None)  # noqa: PLR2004
-    return Verdict(is_admitted, limit, reply[1], reply[2] / 1_000_000, session, role)

@@ -1,5 +1,6 @@
 """The front door: settings → pools, keys, limiter → app."""
 
+import gc
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -17,9 +18,10 @@ from common_lib.settings import Profile
 from gateway import pages
 from gateway.auth import jwks_at
 from gateway.edge import EdgeLimits, EdgeProtocol
-from gateway.limits import Limiter
+from gateway.limits import RING_SCRIPT, Limiter
 from gateway.pool import Upstream
 from gateway.proxy import Gateway, Proxy
+from gateway.redis_pipe import RedisPipe
 from gateway.routes import CATALOG, NOTIFICATION, ORDER, USER
 from gateway.settings import GatewaySettings
 
@@ -32,7 +34,7 @@ _LOCAL: Final = re.compile(
 _DOCS: Final = re.compile(rb"/docs(?:/[a-z-]{1,40}\.(?:js|css|png|html))?")
 
 
-def build_app(settings: GatewaySettings) -> FastAPI:
+def build_app(settings: GatewaySettings) -> Proxy:
     has_docs = settings.profile is Profile.DEV
 
     def is_local(raw_path: bytes) -> bool:
@@ -41,8 +43,7 @@ def build_app(settings: GatewaySettings) -> FastAPI:
         return has_docs and _DOCS.fullmatch(raw_path) is not None
 
     app = create_app(settings, NAME, routes=pages.routes(), lifespan=_lifespan)
-    app.add_middleware(Proxy, is_local=is_local)
-    return app
+    return Proxy(app, is_local)
 
 
 @asynccontextmanager
@@ -52,7 +53,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     keys, jwks_client = jwks_at(settings.jwks_url)
     verifier = TokenVerifier(keys, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
     upstreams = build_upstreams(settings)
-    app.state.gateway = Gateway(settings, upstreams, verifier, Limiter(redis))
+    pipe = RedisPipe(settings.redis_url, RING_SCRIPT, timeout_s=settings.redis_timeout_s)
+    app.state.gateway = Gateway(settings, upstreams, verifier, Limiter(pipe))
     app.state.openapi = pages.OpenApi(upstreams)
     app.state.checks = {
         "redis": Check(redis.ping, is_required=False),
@@ -67,6 +69,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             upstream.sweep()
 
     metrics_server, _ = start_http_server(settings.metrics_port, settings.host)
+    # What start-up made stays: collecting over it again and again stalls the loop for tens of ms.
+    gc.collect()
+    gc.freeze()
     async with background(sweeper=every(_SWEEP_S, sweep)):
         yield
     metrics_server.shutdown()
@@ -74,6 +79,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     for upstream in upstreams.values():
         upstream.close()
     await jwks_client.close()
+    await pipe.close()
     await redis.aclose()
 
 

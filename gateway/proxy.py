@@ -2,13 +2,15 @@
 
 import asyncio
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import structlog
+from fastapi import FastAPI
 from opentelemetry.trace import SpanKind
 from prometheus_client import Counter
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from common_lib.auth import Principal, TokenVerifier
 from common_lib.errors import DomainError, NotFound, Unavailable
@@ -33,7 +35,7 @@ from gateway.headers import (
     new_traceparent,
     read_head,
 )
-from gateway.limits import Limiter, Verdict
+from gateway.limits import Limiter, Subject, Verdict
 from gateway.pool import ClientGone, ClientLink, Connection, Upstream
 from gateway.routes import Route, match
 from gateway.settings import GatewaySettings
@@ -47,6 +49,7 @@ _LINGER_S: Final = 5.0
 _SAMPLED: Final = b"-01"
 _SLOW_CLIENT_S: Final = 30.0
 _SERVER_ERROR: Final = 500
+_MAX_ADDRESSES: Final = 10_000
 
 SHED = Counter("gateway_shed_total", "Requests refused because too many were in flight")
 
@@ -57,25 +60,26 @@ class Overloaded(Unavailable):
 
 
 class Proxy:
-    """Answers what is routed from the services; the app around it gets the gateway's own pages.
+    """The app as the server sees it: what is routed is answered here, before FastAPI's own layers.
 
-    `is_local` says which raw paths those are. Any other path does not exist.
+    Those cost more than the hop. `is_local` says which raw paths FastAPI gets; no other exists.
     """
 
-    def __init__(self, app: ASGIApp, is_local: Callable[[bytes], bool]) -> None:
-        self._app = app
+    def __init__(self, app: FastAPI, is_local: Callable[[bytes], bool]) -> None:
+        self.title = app.title
+        self.app = app
         self._is_local = is_local
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
             return
         raw_path = scope["raw_path"]
         route = match(raw_path)
         if route is None and scope["method"] in METHODS and self._is_local(raw_path):
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
             return
-        gateway: Gateway = scope["app"].state.gateway
+        gateway: Gateway = self.app.state.gateway
         await gateway.answer(route, scope, receive, send)
 
 
@@ -91,10 +95,27 @@ class Gateway:
     ) -> None:
         self.settings = settings
         self.upstreams = upstreams
-        self.verifier = verifier
+        self.callers = auth.Callers(verifier, limiter, settings.rate_limit_per_minute)
         self.limiter = limiter
         self.cors = Cors(settings.cors_origins)
         self.in_flight = 0
+        self._addresses: OrderedDict[tuple[str, bool], Subject] = OrderedDict()
+
+    def subject_of(self, address: str, *, is_webhook: bool) -> Subject:
+        """Return who is counted where no token names anybody: the client's address."""
+        found = self._addresses.get((address, is_webhook))
+        if found is None:
+            found = self._new_subject(address, is_webhook=is_webhook)
+            self._addresses[address, is_webhook] = found
+            if len(self._addresses) > _MAX_ADDRESSES:
+                self._addresses.popitem(last=False)
+        return found
+
+    def _new_subject(self, address: str, *, is_webhook: bool) -> Subject:
+        key = limit_key(address)
+        if is_webhook:
+            return self.limiter.subject(f"w:{key}", self.settings.webhook_limit_per_minute)
+        return self.limiter.subject(f"a:{key}", self.settings.rate_limit_per_minute)
 
     async def answer(self, route: Route | None, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; every refusal is a problem document."""
@@ -236,21 +257,14 @@ class Exchange:
 
     async def _admit(self, route: Route) -> None:
         """Check the token and count the request; revocation and limit are one round trip."""
-        settings = self._gateway.settings
-        limit = settings.rate_limit_per_minute
-        keys: Sequence[str] = ()
+        gateway = self._gateway
         authorization = self._head.authorization
-        if authorization is not None and not route.is_webhook:
-            principal = await auth.identify(
-                self._gateway.verifier, auth.bearer_token(authorization)
-            )
-            self._principal = principal
-            key, keys = f"u:{principal.user_id}", auth.keys_of(principal)
+        if authorization is None or route.is_webhook:
+            subject = gateway.subject_of(self._client_address(), is_webhook=route.is_webhook)
         else:
-            key = f"a:{limit_key(self._client_address())}"
-            if route.is_webhook:
-                key, limit = f"w:{key}", settings.webhook_limit_per_minute
-        self._verdict = verdict = await self._gateway.limiter.check(key, limit, keys)
+            caller = await gateway.callers.identify(auth.bearer_token(authorization))
+            self._principal, subject = caller
+        self._verdict = verdict = await gateway.limiter.check(subject)
         if self._principal is not None:
             auth.ensure_not_revoked(self._principal, verdict)
         if not verdict.is_admitted:
