@@ -23,6 +23,7 @@ class Settings(DatabaseSettings):
 
     product_cache_ttl_s: WholeSeconds = 15 * 60
     category_cache_ttl_s: WholeSeconds = 60 * 60
+    stock_cache_ttl_s: WholeSeconds = 30
     search_cache_ttl_s: WholeSeconds = 5 * 60
 
     # How long a reservation may stay HELD before the sweeper asks the order service about it.

@@ -288,6 +288,11 @@ class StrictRoute(APIRoute):
         return strict
 
 
+async def read_json(request: Request) -> Any:
+    """Read and parse the body as a strict route does, for routes outside FastAPI; None if empty."""
+    return getattr(await _with_parsed_body(request), "_json", None)
+
+
 async def _with_parsed_body(request: Request) -> Request:
     settings = request.app.state.settings
     body = await read_body(

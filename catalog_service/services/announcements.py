@@ -1,29 +1,41 @@
 """What is done after a commit so that others see it soon; nothing here decides anything."""
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Final
 from uuid import UUID
 
 from redis.asyncio import Redis
 
 from catalog_service.services.batcher import BatchResult
-from catalog_service.settings import SERVICE
+from catalog_service.settings import SERVICE, Settings
 from common_lib.cache import TieredCache
 from common_lib.outbox import wake
 
-STOCK_TTL_S = 30
+_MAX_SEARCHES: Final = 2_000
+
+Component = Callable[[asyncio.Event], Awaitable[None]]
 
 
 class Announcements:
     """Drops what caches hold about changed rows, and wakes the relay. Never raises."""
 
-    def __init__(
-        self, redis: Redis, *, product_ttl_s: int, category_ttl_s: int, search_ttl_s: int
-    ) -> None:
+    def __init__(self, redis: Redis, settings: Settings) -> None:
         self._redis = redis
-        self.products = TieredCache(redis, "product", ttl_s=product_ttl_s)
-        self.stock = TieredCache(redis, "stock", ttl_s=STOCK_TTL_S)
-        self.categories = TieredCache(redis, "category", ttl_s=category_ttl_s)
-        self.searches = TieredCache(redis, "search", ttl_s=search_ttl_s, max_entries=2_000)
+        self.products = TieredCache(redis, "product", ttl_s=settings.product_cache_ttl_s)
+        self.stock = TieredCache(redis, "stock", ttl_s=settings.stock_cache_ttl_s)
+        self.categories = TieredCache(redis, "category", ttl_s=settings.category_cache_ttl_s)
+        self.searches = TieredCache(
+            redis, "search", ttl_s=settings.search_cache_ttl_s, max_entries=_MAX_SEARCHES
+        )
+
+    def listeners(self) -> dict[str, Component]:
+        """Return the loops that follow other processes' drops, for a web process to run."""
+        return {
+            "product_cache": self.products.listen,
+            "stock_cache": self.stock.listen,
+            "category_cache": self.categories.listen,
+        }
 
     async def batch_done(self, result: BatchResult) -> None:
         """Tell of a batch of reservations."""

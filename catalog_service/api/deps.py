@@ -1,0 +1,65 @@
+"""What the endpoints are given, and the little they share."""
+
+import re
+import zlib
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+from fastapi import Depends, Request, Response
+
+from catalog_service.services.announcements import Announcements
+from catalog_service.services.batcher import ReservationBatcher
+from catalog_service.settings import Settings
+from common_lib.database import Database
+from common_lib.errors import PreconditionFailed
+
+JSON: Final = "application/json"
+_VERSION_TAG: Final = re.compile(r'^(?:W/)?"(\d{1,10})(?:-[0-9a-f]{1,8})?"$')
+
+
+@dataclass(frozen=True, slots=True)
+class Deps:
+    """The wiring of one process, kept at `app.state.deps`."""
+
+    settings: Settings
+    database: Database
+    batcher: ReservationBatcher
+    announcements: Announcements
+
+
+def deps_of(request: Request) -> Deps:
+    deps: Deps = request.app.state.deps
+    return deps
+
+
+Wired = Annotated[Deps, Depends(deps_of)]
+
+
+def json_response(body: bytes, status: int = 200, **headers: str) -> Response:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Response(body, status_code=status, media_type=JSON, headers=named)
+
+
+def etag(version: int, body: bytes) -> str:
+    """Return a tag that changes with the bytes and still names the version If-Match is about."""
+    return f'"{version}-{zlib.crc32(body):08x}"'
+
+
+def expected_version(request: Request) -> int | None:
+    """Return the version If-Match names; None for no header or `*`. Raises PreconditionFailed."""
+    header = request.headers.get("if-match")
+    if header is None or header.strip() == "*":
+        return None
+    found = _VERSION_TAG.match(header.strip())
+    if found is None:
+        raise PreconditionFailed
+    return int(found[1])
+
+
+def is_known_to_client(request: Request, tag: str) -> bool:
+    """Tell whether If-None-Match names this tag (RFC 9110, 13.1.2: weak comparison)."""
+    header = request.headers.get("if-none-match")
+    if header is None:
+        return False
+    tags = {part.strip().removeprefix("W/") for part in header.split(",")}
+    return "*" in tags or tag in tags

@@ -1,0 +1,142 @@
+"""Searching and listing products over HTTP."""
+
+import hashlib
+import re
+from dataclasses import replace
+from typing import Annotated, Final, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from catalog_service.api.deps import Wired, json_response
+from catalog_service.queries.search import Filters
+from catalog_service.schemas.products import ProductPage, SearchPage
+from catalog_service.services import search
+from catalog_service.services.search import PageRequest, text_match
+from common_lib.errors import FieldError, Rejected
+from common_lib.money import MAX_MINOR
+from common_lib.problems import StrictRoute
+
+router = APIRouter(prefix="/api/products", tags=["search"], route_class=StrictRoute)
+
+MAX_LIMIT: Final = 100
+_ATTRIBUTE: Final = re.compile(r"^attr\.([A-Za-z0-9 _-]{1,64})$")
+_MAX_ATTRIBUTES: Final = 5
+_MAX_VALUE: Final = 255
+_KNOWN: Final = frozenset(
+    {"q", "categoryId", "sellerId", "minPrice", "maxPrice", "minRating", "inStock"}
+    | {"sort", "limit", "cursor"}
+)
+
+Price = Annotated[int | None, Query(ge=0, le=MAX_MINOR)]
+Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT)]
+Cursor = Annotated[str | None, Query(max_length=256)]
+Sort = Literal["price", "-price", "rating", "newest"]
+
+
+class InvalidQuery(Rejected):
+    code = "validation_failed"
+    title = "A query parameter is unknown or wrong"
+
+
+def filters(
+    *,
+    request: Request,
+    category_id: Annotated[UUID | None, Query(alias="categoryId")] = None,
+    seller_id: Annotated[UUID | None, Query(alias="sellerId")] = None,
+    min_price: Annotated[Price, Query(alias="minPrice")] = None,
+    max_price: Annotated[Price, Query(alias="maxPrice")] = None,
+    min_rating: Annotated[
+        float | None, Query(alias="minRating", ge=0, le=5, allow_inf_nan=False)
+    ] = None,
+    in_stock: Annotated[bool, Query(alias="inStock")] = False,
+) -> Filters:
+    return Filters(
+        category_id=category_id,
+        seller_id=seller_id,
+        min_price=min_price,
+        max_price=max_price,
+        min_rating=min_rating,
+        in_stock=in_stock,
+        attributes=_attributes(request),
+    )
+
+
+Narrowed = Annotated[Filters, Depends(filters)]
+
+
+@router.get("/search", response_model=SearchPage)
+async def search_products(
+    *,
+    q: Annotated[str, Query(min_length=1, max_length=100)],
+    narrowed: Narrowed,
+    deps: Wired,
+    request: Request,
+    sort: Literal["relevance", Sort] = "relevance",
+    limit: Limit = 20,
+    cursor: Cursor = None,
+) -> Response:
+    """Find active products by their words. Answers may be five minutes old."""
+    if "\x00" in q:
+        raise _invalid("/q", "a text holds a NUL character")
+    if not q.strip():
+        return json_response(_bytes(search.empty_search()))
+    found = replace(narrowed, text=text_match(q.strip()))
+    page = PageRequest(sort, limit, cursor)
+
+    async def load() -> bytes | None:
+        result = await search.search(deps.database, found, page, currency=deps.settings.currency)
+        return None if result is None else _bytes(result)
+
+    key = hashlib.sha256(repr((found, page)).encode()).hexdigest()
+    body = await deps.announcements.searches.get(key, load) or _bytes(search.empty_search())
+    return _with_next(request, body)
+
+
+@router.get("", response_model=ProductPage)
+async def list_products(
+    *,
+    narrowed: Narrowed,
+    deps: Wired,
+    request: Request,
+    sort: Sort = "newest",
+    limit: Limit = 20,
+    cursor: Cursor = None,
+) -> Response:
+    """List active products, newest first unless asked otherwise."""
+    page = await search.listed(deps.database, narrowed, PageRequest(sort, limit, cursor))
+    return _with_next(request, _bytes(page))
+
+
+def _bytes(page: ProductPage) -> bytes:
+    return page.model_dump_json().encode()
+
+
+def _with_next(request: Request, body: bytes) -> Response:
+    """Add the Link header (RFC 8288) to the following page, where there is one."""
+    found = re.search(rb'"nextCursor":"([A-Za-z0-9_-]+)"', body)
+    if found is None:
+        return json_response(body)
+    url = request.url.include_query_params(cursor=found[1].decode())
+    return json_response(body, link=f'<{url.path}?{url.query}>; rel="next"')
+
+
+def _attributes(request: Request) -> tuple[tuple[str, str], ...]:
+    """Return the attr.* filters; any other parameter that is not known is refused."""
+    found = []
+    for name, value in request.query_params.multi_items():
+        if name in _KNOWN:
+            continue
+        match = _ATTRIBUTE.match(name)
+        if match is None:
+            raise _invalid("/?", "there is no such parameter; pages are reached by cursor")
+        if not value or len(value) > _MAX_VALUE or "\x00" in value:
+            raise _invalid("/attr", "the value is empty, too long or holds a NUL")
+        found.append((match[1], value))
+    if len(found) > _MAX_ATTRIBUTES:
+        raise _invalid("/attr", f"at most {_MAX_ATTRIBUTES} attributes")
+    return tuple(sorted(found))
+
+
+def _invalid(pointer: str, detail: str) -> InvalidQuery:
+    return InvalidQuery(errors=[FieldError(pointer, "invalid_parameter", detail)])

@@ -1,0 +1,96 @@
+"""The catalog over HTTP: settings → database, Redis, batcher → app."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from fastapi import FastAPI
+from redis.asyncio import Redis
+
+from catalog_service.api import ROUTERS, ROUTES
+from catalog_service.api.deps import Deps
+from catalog_service.clients.users import keys_from
+from catalog_service.models.reservations import ReserveCommand
+from catalog_service.services.announcements import Announcements
+from catalog_service.services.batcher import BatchResult, Limits, ReservationBatcher
+from catalog_service.services.reservations import reserve_together
+from catalog_service.settings import SERVICE, Settings
+from common_lib.auth import (
+    Authenticator,
+    JwksCache,
+    KeySource,
+    ServiceTokens,
+    Sessions,
+    SigningKey,
+    TokenVerifier,
+)
+from common_lib.cache import create_redis
+from common_lib.database import Database
+from common_lib.http_client import HttpClient
+from common_lib.locks import RedisLock
+from common_lib.runtime import Check, background, create_app, serve
+
+
+def build_app(settings: Settings, *, keys: KeySource | None = None) -> FastAPI:
+    """Return the app; `keys` replaces the user service's. Raises ValueError for a bad key file."""
+    services = ServiceTokens(SigningKey.from_file(settings.service_token_key_file), SERVICE)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        database, redis = Database(settings), create_redis(settings.redis_url)
+        parts = urlsplit(settings.jwks_url)
+        users = HttpClient("user-service", [f"{parts.scheme}://{parts.netloc}"], timeout_s=2)
+        verifier = TokenVerifier(
+            keys or JwksCache(keys_from(users, parts.path)),
+            issuer=settings.jwt_issuer,
+            audience=settings.jwt_audience,
+        )
+        app.state.authenticator = Authenticator(verifier, Sessions(redis), services)
+        deps = wire(settings, database, redis)
+        app.state.deps = deps
+        app.state.checks = {
+            "database": Check(database.ping),
+            "redis": Check(redis.ping, is_required=False),
+        }
+        async with background(**deps.announcements.listeners()):
+            yield
+        await deps.batcher.close()
+        await users.close()
+        await redis.aclose()
+        await database.close()
+
+    return create_app(settings, SERVICE, routers=ROUTERS, routes=ROUTES, lifespan=lifespan)
+
+
+def wire(settings: Settings, database: Database, redis: Redis) -> Deps:
+    """Put the parts of one process together."""
+    announcements = Announcements(redis, settings)
+
+    async def run(commands: Sequence[ReserveCommand]) -> BatchResult:
+        return await reserve_together(database, commands, ttl_s=settings.reservation_ttl_s)
+
+    def new_lock(variant_id: UUID) -> RedisLock:
+        key = f"lock:inventory:{variant_id}"
+        return RedisLock(redis, key, ttl_ms=settings.inventory_lock_ttl_ms)
+
+    batcher = ReservationBatcher(
+        run,
+        new_lock,
+        limits=Limits(
+            batch_size=settings.reservation_batch_size,
+            lock_wait_s=settings.inventory_lock_wait_s,
+            sold_out_ttl_s=settings.sold_out_ttl_s,
+        ),
+        afterwards=announcements.batch_done,
+    )
+    return Deps(settings, database, batcher, announcements)
+
+
+def main() -> None:
+    settings = Settings()
+    serve(build_app(settings), settings)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+"""The catalog's background work: relay, order events, sweeper."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from catalog_service.clients.orders import OrderClient
+from catalog_service.consumers import QUEUE, order_events
+from catalog_service.services.announcements import Announcements
+from catalog_service.services.sweeper import Sweeper
+from catalog_service.settings import SERVICE, WorkerSettings
+from common_lib.auth import ServiceTokens, SigningKey
+from common_lib.bus import Bus
+from common_lib.cache import create_redis
+from common_lib.consumer import Consumer, prune_inbox
+from common_lib.database import Database
+from common_lib.http_client import HttpClient
+from common_lib.outbox import Relay
+from common_lib.runtime import Check, Worker, every, run_worker
+
+_PRUNE_EVERY_S: Final = 60 * 60
+
+
+@asynccontextmanager
+async def build(settings: WorkerSettings) -> AsyncIterator[Worker]:
+    """Open what the worker needs and close it at the end."""
+    services = ServiceTokens(SigningKey.from_file(settings.service_token_key_file), SERVICE)
+    http = HttpClient(
+        "order-service",
+        settings.order_url,
+        timeout_s=settings.order_timeout_s,
+        tokens=services,
+    )
+    database, redis = Database(settings), create_redis(settings.redis_url)
+    announcements = Announcements(redis, settings)
+    sweeper = Sweeper(
+        database,
+        OrderClient(http),
+        announcements,
+        lease_s=settings.sweep_interval_s,
+        batch_size=settings.sweep_batch_size,
+    )
+    async with Bus(settings) as bus:
+        consumer = Consumer(bus, QUEUE, order_events(database, announcements))
+        yield Worker(
+            components={
+                "relay": Relay(database, bus, redis, source=SERVICE).run,
+                "consumer": consumer.run,
+                "sweeper": every(settings.sweep_interval_s, sweeper.sweep),
+                "inbox_pruner": every(_PRUNE_EVERY_S, lambda: prune_inbox(database)),
+            },
+            checks={
+                "database": Check(database.ping),
+                "bus": Check(bus.ping),
+                "redis": Check(redis.ping, is_required=False),
+            },
+        )
+    await http.close()
+    await redis.aclose()
+    await database.close()
+
+
+def main() -> None:
+    settings = WorkerSettings()
+    run_worker(settings, "catalog-worker", lambda: build(settings))
+
+
+if __name__ == "__main__":
+    main()
