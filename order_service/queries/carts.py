@@ -1,0 +1,173 @@
+"""Carts and cached quotes in Redis. Every function raises CartUnavailable when Redis is away.
+
+A cart is one hash: a field per variant with its quantity, and `v`, the version. A version is never
+used twice, also not after the cart was cleared: it starts from the clock.
+"""
+
+import time
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final, TypeVar, cast
+from uuid import UUID
+
+from redis.asyncio import Redis
+
+from common_lib.cache import REDIS_FAILURES
+from common_lib.errors import Unavailable
+from order_service.models.records import Line
+
+T = TypeVar("T")
+
+_VERSION: Final = b"v"
+
+_EDIT: Final = """
+local current = tonumber(redis.call('hget', KEYS[1], ARGV[2]) or '0')
+local wanted = tonumber(ARGV[3])
+local is_new = current == 0
+if ARGV[1] == 'add' then wanted = wanted + current end
+if ARGV[1] == 'set' and is_new then return {'absent', 0, {}} end
+if wanted > tonumber(ARGV[5]) then return {'quantity', 0, {}} end
+if is_new and wanted > 0 and redis.call('hlen', KEYS[1]) > tonumber(ARGV[4]) then
+  return {'lines', 0, {}}
+end
+if wanted > 0 then
+  redis.call('hset', KEYS[1], ARGV[2], wanted)
+elseif not is_new then
+  redis.call('hdel', KEYS[1], ARGV[2])
+end
+if wanted ~= current then
+  local version = tonumber(redis.call('hget', KEYS[1], 'v') or '0')
+  redis.call('hset', KEYS[1], 'v', string.format('%.0f', math.max(version + 1, ARGV[6])))
+  redis.call('expire', KEYS[1], ARGV[7])
+end
+return {'ok', redis.call('ttl', KEYS[1]), redis.call('hgetall', KEYS[1])}
+"""
+_CLEAR_IF_UNCHANGED: Final = """
+if redis.call('hget', KEYS[1], 'v') == ARGV[1] then return redis.call('del', KEYS[1]) end
+return 0
+"""
+
+
+class CartUnavailable(Unavailable):
+    code = "cart_unavailable"
+    title = "Carts cannot be reached just now"
+
+
+class Edit(StrEnum):
+    ADD = "add"
+    SET = "set"
+    REMOVE = "remove"
+
+
+class EditResult(StrEnum):
+    OK = "ok"
+    ABSENT = "absent"
+    TOO_MANY_UNITS = "quantity"
+    TOO_MANY_LINES = "lines"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCart:
+    """Quantities by variant; `ttl_s` is 0 where there is no cart."""
+
+    quantities: Mapping[UUID, int]
+    version: int
+    ttl_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class CartLimits:
+    max_lines: int
+    max_quantity: int
+    ttl_s: int
+
+
+async def read_cart(redis: Redis, user_id: UUID) -> StoredCart:
+    async def work() -> list[Any]:
+        async with redis.pipeline(transaction=False) as pipeline:
+            pipeline.hgetall(_cart_key(user_id))
+            pipeline.ttl(_cart_key(user_id))
+            return list(await pipeline.execute())
+
+    fields, ttl_s = await _translated(work())
+    return _stored(fields, ttl_s)
+
+
+async def edit_cart(
+    redis: Redis,
+    user_id: UUID,
+    edit: Edit,
+    line: Line,
+    limits: CartLimits,
+) -> tuple[EditResult, StoredCart]:
+    """Change one line, within the limits, in one step; anything but OK changed nothing."""
+    result, ttl_s, flat = await _translated(
+        redis.eval(
+            _EDIT,
+            1,
+            _cart_key(user_id),
+            edit.value,
+            str(line.variant_id),
+            line.quantity,
+            limits.max_lines,
+            limits.max_quantity,
+            time.time_ns() // 1_000_000,
+            limits.ttl_s,
+        )
+    )
+    fields = dict(zip(flat[::2], flat[1::2], strict=True))
+    return EditResult(result.decode()), _stored(fields, ttl_s)
+
+
+async def delete_cart(redis: Redis, user_id: UUID) -> None:
+    await _translated(redis.delete(_cart_key(user_id)))
+
+
+async def delete_cart_if_unchanged(redis: Redis, user_id: UUID, version: int) -> None:
+    await _translated(redis.eval(_CLEAR_IF_UNCHANGED, 1, _cart_key(user_id), version))
+
+
+async def read_quotes(redis: Redis, variants: Sequence[UUID]) -> list[bytes | None]:
+    if not variants:
+        return []
+    found = await _translated(redis.mget([_quote_key(variant) for variant in variants]))
+    return cast("list[bytes | None]", found)
+
+
+async def store_quotes(redis: Redis, quotes: Mapping[UUID, bytes], ttl_s: int) -> None:
+    async def work() -> None:
+        async with redis.pipeline(transaction=False) as pipeline:
+            for variant, quote in quotes.items():
+                pipeline.set(_quote_key(variant), quote, ex=ttl_s)
+            await pipeline.execute()
+
+    if quotes:
+        await _translated(work())
+
+
+async def drop_quotes(redis: Redis, variants: Sequence[UUID]) -> None:
+    if variants:
+        await _translated(redis.delete(*(_quote_key(variant) for variant in variants)))
+
+
+async def _translated(call: Awaitable[T]) -> T:
+    try:
+        return await call
+    except REDIS_FAILURES as error:
+        raise CartUnavailable(retry_after_s=1) from error
+
+
+def _stored(fields: Mapping[bytes, bytes], ttl_s: int) -> StoredCart:
+    quantities = {
+        UUID(name.decode()): int(value) for name, value in fields.items() if name != _VERSION
+    }
+    return StoredCart(quantities, int(fields.get(_VERSION, b"0")), max(ttl_s, 0))
+
+
+def _cart_key(user_id: UUID) -> str:
+    return f"cart:{user_id}"
+
+
+def _quote_key(variant_id: UUID) -> str:
+    return f"cart-quote:{variant_id}"

@@ -1,0 +1,113 @@
+"""Payments, refunds and what providers sent."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from common_lib.clock import now
+from common_lib.database import AnySession, WriteSession
+from common_lib.idempotency import KeyState
+from order_service.models import Payment, ReturnRefund, idempotency_keys
+from order_service.schemas.enums import PaymentPhase, ReturnStatus, ReturnType
+
+
+async def order_of_payment(session: AnySession, payment_id: UUID) -> UUID | None:
+    """Return the order a payment belongs to, without a lock: the order is locked first."""
+    found: UUID | None = await session.scalar(
+        sa.select(Payment.order_id).where(Payment.id == payment_id)
+    )
+    return found
+
+
+async def payments_of(session: AnySession, order_id: UUID) -> Sequence[Payment]:
+    found = await session.scalars(
+        sa.select(Payment).where(Payment.order_id == order_id).order_by(Payment.attempt)
+    )
+    return found.all()
+
+
+async def claim_due_payments(
+    session: WriteSession, at: datetime, lease: timedelta, limit: int
+) -> Sequence[Payment]:
+    """Lease what is due; a worker that dies lets the lease run out and another takes over."""
+    found = await session.scalars(
+        sa.select(Payment)
+        .where(Payment.next_action_at <= at)
+        .order_by(Payment.next_action_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    payments = found.all()
+    for payment in payments:
+        payment.next_action_at = at + lease
+        if payment.phase is PaymentPhase.INITIATED:
+            payment.phase = PaymentPhase.REQUESTED
+    return payments
+
+
+async def claim_due_refunds(
+    session: WriteSession, at: datetime, lease: timedelta, limit: int
+) -> Sequence[tuple[ReturnRefund, Payment]]:
+    """Lease refunds that are to be made, each with the payment it gives back."""
+    found = await session.execute(
+        sa.select(ReturnRefund, Payment)
+        .join(Payment, Payment.id == ReturnRefund.payment_id)
+        .where(
+            ReturnRefund.next_action_at <= at,
+            ReturnRefund.type == ReturnType.REFUND,
+            ReturnRefund.status == ReturnStatus.APPROVED,
+        )
+        .order_by(ReturnRefund.next_action_at)
+        .limit(limit)
+        .with_for_update(of=ReturnRefund, skip_locked=True)
+    )
+    claimed = [(refund, payment) for refund, payment in found]
+    for refund, _ in claimed:
+        refund.attempts += 1
+        refund.next_action_at = at + lease
+    return claimed
+
+
+async def lock_refund(session: WriteSession, refund_id: UUID) -> ReturnRefund | None:
+    return await session.get(ReturnRefund, refund_id, with_for_update=True)
+
+
+async def decide_key(
+    session: WriteSession,
+    *,
+    user_id: UUID,
+    scope: str,
+    key: str,
+    fingerprint: bytes,
+    subject_id: UUID,
+    status: int,
+    body: bytes,
+) -> None:
+    """Write the outcome of an idempotency key; IntegrityError when it was decided before."""
+    await session.execute(
+        sa.insert(idempotency_keys).values(
+            user_id=user_id,
+            scope=scope,
+            idempotency_key=key,
+            fingerprint=fingerprint,
+            state=KeyState.PLACED,
+            subject_id=subject_id,
+            response_status=status,
+            response_body=body,
+            created_at=now(),
+        )
+    )
+
+
+async def restate_answer(session: WriteSession, scope: str, subject_id: UUID, body: bytes) -> None:
+    """Replace the stored answer once more is known than when the key was decided."""
+    await session.execute(
+        sa.update(idempotency_keys)
+        .where(
+            idempotency_keys.c.scope == scope,
+            idempotency_keys.c.subject_id == subject_id,
+        )
+        .values(response_body=body)
+    )

@@ -1,0 +1,136 @@
+"""Bodies of the order calls."""
+
+from datetime import datetime
+from typing import Annotated, Any, Self
+from uuid import UUID
+
+from pydantic import Field, StringConstraints, model_validator
+
+from common_lib.money import Money
+from common_lib.problems import ApiModel, LaxId, RequestModel
+from order_service.schemas.common import KeyedRequest, Note, Page, Quantity, ShippingAddress, Token
+from order_service.schemas.enums import OrderStatus, PaymentMethod, PaymentStatus
+
+LaxMethod = Annotated[PaymentMethod, Field(strict=False)]
+LaxStatus = Annotated[OrderStatus, Field(strict=False)]
+CouponCode = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, to_upper=True, pattern=r"^[A-Za-z0-9_-]{3,32}$"),
+]
+
+
+class OrderItemIn(RequestModel):
+    variant_id: LaxId
+    quantity: Quantity
+
+
+class PlaceOrder(KeyedRequest):
+    """Without `items` the caller's cart is ordered. Exactly one address is named."""
+
+    items: Annotated[list[OrderItemIn], Field(min_length=1, max_length=100)] | None = None
+    address_id: LaxId | None = None
+    shipping_address: ShippingAddress | None = None
+    payment_method: LaxMethod
+    payment_token: Token | None = None
+    coupon_code: CouponCode | None = None
+    expected_total: Money | None = None
+    notes: Note | None = None
+
+    @model_validator(mode="after")
+    def _names_one_address(self) -> Self:
+        if (self.address_id is None) == (self.shipping_address is None):
+            raise ValueError("name either addressId or shippingAddress")
+        return self
+
+    @model_validator(mode="after")
+    def _cod_takes_no_token(self) -> Self:
+        if self.payment_method is PaymentMethod.COD and self.payment_token is not None:
+            raise ValueError("cash on delivery takes no paymentToken")
+        return self
+
+
+class StatusPatch(RequestModel):
+    status: LaxStatus
+    note: Note | None = None
+
+
+class CancelOrder(RequestModel):
+    reason: Note | None = None
+
+
+class AbortOrder(RequestModel):
+    user_id: LaxId
+    idempotency_key: Annotated[str, Field(min_length=1, max_length=255)]
+    reservation_id: LaxId
+
+
+class AbortView(ApiModel):
+    """What became of the order: PLACED keeps its stock, ABORTED gives it back."""
+
+    state: str
+    order_id: UUID | None
+
+
+class OrderItemView(ApiModel):
+    id: UUID
+    variant_id: UUID
+    product_id: UUID
+    sku: str
+    name: str
+    quantity: int
+    unit_price: Money
+    line_total: Money
+
+
+class NextAction(ApiModel):
+    """What the customer has to do to get on with paying."""
+
+    type: str
+    method: str
+    href: str
+    detail: str
+
+
+class OrderPaymentView(ApiModel):
+    id: UUID
+    method: PaymentMethod
+    status: PaymentStatus
+    provider: str
+    next_action: NextAction | None = None
+
+
+class OrderView(ApiModel):
+    id: UUID
+    order_number: str
+    user_id: UUID
+    status: OrderStatus
+    items: list[OrderItemView]
+    subtotal: Money
+    discount: Money
+    tax: Money
+    shipping: Money
+    total: Money
+    coupon_code: str | None
+    shipping_address: dict[str, Any]
+    notes: str | None
+    payment: OrderPaymentView | None
+    version: int
+    created_at: datetime
+
+
+class OrderList(Page):
+    items: list[OrderView]
+
+
+class TimelineEntry(ApiModel):
+    """One step; `from` is null for the first, `changedBy` is a user's id or `system`."""
+
+    from_status: OrderStatus | None = Field(alias="from")
+    to_status: OrderStatus = Field(alias="to")
+    changed_by: str
+    note: str | None
+    at: datetime
+
+
+class Timeline(ApiModel):
+    items: list[TimelineEntry]

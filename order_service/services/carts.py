@@ -1,0 +1,200 @@
+"""Carts: quantities live in Redis, prices always come from the catalog."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+from redis.asyncio import Redis
+
+from common_lib.clock import now, rfc3339
+from common_lib.errors import FieldError, NotFound, Rejected
+from common_lib.money import Money
+from order_service.clients.catalog import Catalog, Quote, UnknownVariant
+from order_service.models.records import Line
+from order_service.queries import carts as store
+from order_service.queries.carts import CartLimits, Edit, EditResult, StoredCart
+from order_service.services.shapes import Document, money
+from order_service.settings import Settings
+
+
+class CartFull(Rejected):
+    code = "cart_full"
+    title = "The cart holds as many lines as it may"
+
+
+class QuantityTooLarge(Rejected):
+    code = "quantity_too_large"
+    title = "That is more of one variant than an order may hold"
+
+
+class CartEmpty(Rejected):
+    code = "cart_empty"
+    title = "The cart is empty: send items, or fill it first"
+
+
+class CartLineNotFound(NotFound):
+    code = "cart_line_not_found"
+    title = "The cart does not hold this variant"
+
+
+@dataclass(frozen=True, slots=True)
+class CartContent:
+    """A cart's lines as they were at `version`."""
+
+    lines: tuple[Line, ...]
+    version: int
+
+    def lines_to_order(self) -> list[Line]:
+        if not self.lines:
+            raise CartEmpty
+        return list(self.lines)
+
+
+_REFUSALS: Final[Mapping[EditResult, type[Exception]]] = {
+    EditResult.ABSENT: CartLineNotFound,
+    EditResult.TOO_MANY_LINES: CartFull,
+    EditResult.TOO_MANY_UNITS: QuantityTooLarge,
+}
+
+
+class Carts:
+    """Use cases of the cart; all raise CartUnavailable while Redis is away."""
+
+    def __init__(self, *, redis: Redis, catalog: Catalog, settings: Settings) -> None:
+        self._redis = redis
+        self._catalog = catalog
+        self._currency = settings.currency
+        self._quote_ttl_s = settings.cart_quote_ttl_s
+        self._limits = CartLimits(
+            max_lines=settings.max_lines,
+            max_quantity=settings.max_quantity,
+            ttl_s=settings.cart_ttl_s,
+        )
+
+    async def view(self, user_id: UUID) -> Document:
+        """Return the cart at today's prices; looking at it does not prolong its life."""
+        cart = await store.read_cart(self._redis, user_id)
+        return self._document(user_id, cart, await self._quotes(list(cart.quantities)))
+
+    async def add(self, user_id: UUID, variant_id: UUID, quantity: int) -> Document:
+        """Add units of a variant that is on sale.
+
+        Raises UnknownVariant, CartFull or QuantityTooLarge.
+        """
+        return await self._put(user_id, Edit.ADD, variant_id, quantity)
+
+    async def set_quantity(self, user_id: UUID, variant_id: UUID, quantity: int) -> Document:
+        """Set a line's quantity; repeating it is safe. Raises CartLineNotFound besides."""
+        return await self._put(user_id, Edit.SET, variant_id, quantity)
+
+    async def remove(self, user_id: UUID, variant_id: UUID) -> Document:
+        """Take a line out; repeating it is safe."""
+        _, cart = await store.edit_cart(
+            self._redis, user_id, Edit.REMOVE, Line(variant_id, 0), self._limits
+        )
+        return self._document(user_id, cart, await self._quotes(list(cart.quantities)))
+
+    async def clear(self, user_id: UUID) -> None:
+        await store.delete_cart(self._redis, user_id)
+
+    async def clear_if_unchanged(self, user_id: UUID, version: int) -> None:
+        """Clear what was ordered, unless it was edited meanwhile; never raises."""
+        try:
+            await store.delete_cart_if_unchanged(self._redis, user_id, version)
+        except store.CartUnavailable:
+            return
+
+    async def content(self, user_id: UUID) -> CartContent:
+        cart = await store.read_cart(self._redis, user_id)
+        lines = (Line(variant, quantity) for variant, quantity in cart.quantities.items())
+        return CartContent(tuple(lines), cart.version)
+
+    async def forget_quotes(self, variants: Sequence[UUID]) -> None:
+        """Reprice: drop the cached quotes of variants that changed."""
+        await store.drop_quotes(self._redis, variants)
+
+    async def _put(self, user_id: UUID, edit: Edit, variant_id: UUID, quantity: int) -> Document:
+        before = await store.read_cart(self._redis, user_id)
+        quotes = await self._quotes([*before.quantities, variant_id])
+        if variant_id not in quotes:
+            raise UnknownVariant(
+                errors=[FieldError("/variantId", UnknownVariant.code, UnknownVariant.title)]
+            )
+        result, cart = await store.edit_cart(
+            self._redis, user_id, edit, Line(variant_id, quantity), self._limits
+        )
+        if result is not EditResult.OK:
+            raise _REFUSALS[result]
+        return self._document(user_id, cart, quotes)
+
+    async def _quotes(self, variants: Sequence[UUID]) -> dict[UUID, Quote]:
+        """Return what is on sale: from the cache, the rest by one call to the catalog."""
+        wanted = list(dict.fromkeys(variants))
+        cached = await store.read_quotes(self._redis, wanted)
+        quotes = {
+            variant: _quote_from(found)
+            for variant, found in zip(wanted, cached, strict=True)
+            if found is not None
+        }
+        missing = [Line(variant, 1) for variant in wanted if variant not in quotes]
+        if missing:
+            fresh = await self._catalog.quote(missing)
+            packed = {variant: _quote_bytes(quote) for variant, quote in fresh.items()}
+            await store.store_quotes(self._redis, packed, self._quote_ttl_s)
+            quotes |= fresh
+        return quotes
+
+    def _document(self, user_id: UUID, cart: StoredCart, quotes: Mapping[UUID, Quote]) -> Document:
+        sold = [(quotes[v], n) for v, n in cart.quantities.items() if v in quotes]
+        ttl_s = cart.ttl_s or self._limits.ttl_s
+        return {
+            "userId": str(user_id),
+            "items": [_line_document(quote, quantity) for quote, quantity in sold],
+            "unavailable": [str(v) for v in cart.quantities if v not in quotes],
+            "subtotal": money(sum(q.unit_price.amount * n for q, n in sold), self._currency),
+            "currency": self._currency,
+            "version": cart.version,
+            "expiresAt": rfc3339(now() + timedelta(seconds=ttl_s)),
+        }
+
+
+def _line_document(quote: Quote, quantity: int) -> Document:
+    price = quote.unit_price
+    return {
+        "variantId": str(quote.variant_id),
+        "productId": str(quote.product_id),
+        "sku": quote.sku,
+        "name": quote.name,
+        "quantity": quantity,
+        "unitPrice": money(price.amount, price.currency),
+        "lineTotal": money(price.amount * quantity, price.currency),
+        "available": quote.available,
+    }
+
+
+def _quote_bytes(quote: Quote) -> bytes:
+    return orjson.dumps(
+        {
+            "variantId": quote.variant_id,
+            "productId": quote.product_id,
+            "sku": quote.sku,
+            "name": quote.name,
+            "unitPrice": quote.unit_price.model_dump(),
+            "available": quote.available,
+        }
+    )
+
+
+def _quote_from(packed: bytes) -> Quote:
+    entry: dict[str, Any] = orjson.loads(packed)
+    return Quote(
+        variant_id=UUID(entry["variantId"]),
+        product_id=UUID(entry["productId"]),
+        sku=entry["sku"],
+        name=entry["name"],
+        unit_price=Money.model_validate(entry["unitPrice"]),
+        available=entry["available"],
+    )

@@ -1,0 +1,234 @@
+"""What an order costs. Integer minor units; every rounding is half up, once per line."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Final
+from uuid import UUID
+
+from common_lib.errors import Conflict, Rejected
+from common_lib.money import MAX_MINOR, Money
+from common_lib.money import total as sum_of
+from order_service.models.records import ReservedLine
+from order_service.schemas.enums import CouponType
+from order_service.settings import Settings
+
+_WHOLE: Final = 10_000
+
+
+class TotalTooLarge(Rejected):
+    code = "total_too_large"
+    title = "The order is worth more than this shop takes at once"
+
+
+class PriceChanged(Conflict):
+    code = "price_changed"
+    title = "The total is not the expected one"
+
+
+class CouponNotValid(Rejected):
+    code = "coupon_invalid"
+    title = "There is no such coupon"
+
+
+class CouponExpired(Rejected):
+    code = "coupon_expired"
+    title = "The coupon is no longer valid"
+
+
+class CouponNotYetValid(Rejected):
+    code = "coupon_not_yet_valid"
+    title = "The coupon is not valid yet"
+
+
+class CouponMinimumNotReached(Rejected):
+    code = "coupon_minimum_not_reached"
+    title = "The order is too small for this coupon"
+
+
+class CouponExhausted(Conflict):
+    code = "coupon_exhausted"
+    title = "The coupon has been used up"
+
+
+class CouponAlreadyUsed(Conflict):
+    code = "coupon_already_used"
+    title = "You have used this coupon as often as you may"
+
+
+@dataclass(frozen=True, slots=True)
+class PricedLine:
+    reserved: ReservedLine
+    line_total: Money
+    discount: Money
+    tax: Money
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    lines: tuple[PricedLine, ...]
+    subtotal: Money
+    discount: Money
+    tax: Money
+    is_tax_included: bool
+    shipping: Money
+    total: Money
+
+
+@dataclass(frozen=True, slots=True)
+class CouponRule:
+    """A coupon as it was read, with the uses its buyer has already made (`redeemed`)."""
+
+    id: UUID
+    code: str
+    type: CouponType
+    percent_basis_points: int | None
+    amount_minor: int | None
+    max_discount_minor: int | None
+    min_order_minor: int
+    currency: str
+    usage_limit: int | None
+    per_user_limit: int
+    used_count: int
+    valid_from: datetime
+    valid_until: datetime
+    is_active: bool
+    redeemed: frozenset[int] = field(default_factory=frozenset)
+
+    def check(self, at: datetime) -> None:
+        """Raise unless the buyer may use it now; limits are checked again when it is redeemed."""
+        if not self.is_active:
+            raise CouponNotValid
+        if at < self.valid_from:
+            raise CouponNotYetValid
+        if at >= self.valid_until:
+            raise CouponExpired
+        if self.usage_limit is not None and self.used_count >= self.usage_limit:
+            raise CouponExhausted
+        if self.next_use() is None:
+            raise CouponAlreadyUsed
+
+    def next_use(self) -> int | None:
+        """Return the lowest free n of the buyer's uses, None when all are taken."""
+        uses = range(1, self.per_user_limit + 1)
+        return next((n for n in uses if n not in self.redeemed), None)
+
+    def discounts(self, line_totals: Sequence[Money]) -> list[Money]:
+        """Return the discount of each line. Raises CouponMinimumNotReached or CouponNotValid."""
+        subtotal = sum_of(line_totals, self.currency)
+        if subtotal.amount < self.min_order_minor:
+            minimum = Money(amount=self.min_order_minor, currency=self.currency)
+            raise CouponMinimumNotReached(minimum=minimum.model_dump())
+        shares = self._uncapped(line_totals, subtotal)
+        cap = self.max_discount_minor
+        if cap is not None and sum(share.amount for share in shares) > cap:
+            return _spread(cap, line_totals)
+        return shares
+
+    def _uncapped(self, line_totals: Sequence[Money], subtotal: Money) -> list[Money]:
+        if self.percent_basis_points is not None:
+            return [line.percentage(self.percent_basis_points) for line in line_totals]
+        return _spread(min(self.amount_minor or 0, subtotal.amount), line_totals)
+
+
+@dataclass(frozen=True, slots=True)
+class Tariff:
+    """The shop's own part of a total: tax and shipping."""
+
+    currency: str
+    tax_basis_points: int
+    is_tax_included: bool
+    shipping_fee: Money
+    free_shipping_from: Money
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Tariff":
+        def money(amount: int) -> Money:
+            return Money(amount=amount, currency=settings.currency)
+
+        return cls(
+            currency=settings.currency,
+            tax_basis_points=settings.tax_basis_points,
+            is_tax_included=settings.is_tax_included,
+            shipping_fee=money(settings.shipping_fee_minor),
+            free_shipping_from=money(settings.free_shipping_from_minor),
+        )
+
+    def shipping(self, goods: Money) -> Money:
+        if goods.amount >= self.free_shipping_from.amount:
+            return Money(amount=0, currency=self.currency)
+        return self.shipping_fee
+
+    def tax(self, taxable: Money) -> Money:
+        """Return a line's tax: the share contained in the price, or the one put on top."""
+        if self.tax_basis_points == 0:
+            return Money(amount=0, currency=self.currency)
+        whole = _WHOLE + (self.tax_basis_points if self.is_tax_included else 0)
+        share = Decimal(taxable.amount) * self.tax_basis_points / Decimal(whole)
+        amount = int(share.quantize(Decimal(1), rounding=ROUND_HALF_UP))
+        return Money(amount=amount, currency=self.currency)
+
+
+def price(lines: Sequence[ReservedLine], tariff: Tariff, coupon: CouponRule | None) -> Totals:
+    """Return the totals of reserved lines.
+
+    Raises TotalTooLarge, CouponMinimumNotReached, or Conflict for a foreign currency.
+    """
+    line_totals = _line_totals(lines, tariff.currency)
+    nothing = Money(amount=0, currency=tariff.currency)
+    discounts = coupon.discounts(line_totals) if coupon else [nothing] * len(lines)
+    taxes = [tariff.tax(line - off) for line, off in zip(line_totals, discounts, strict=True)]
+    subtotal, discount = sum_of(line_totals, tariff.currency), sum_of(discounts, tariff.currency)
+    tax, goods = sum_of(taxes, tariff.currency), subtotal - discount
+    shipping = tariff.shipping(goods)
+    parts = (goods, shipping) if tariff.is_tax_included else (goods, shipping, tax)
+    _require_payable(sum(part.amount for part in parts))
+    return Totals(
+        lines=tuple(map(PricedLine, lines, line_totals, discounts, taxes)),
+        subtotal=subtotal,
+        discount=discount,
+        tax=tax,
+        is_tax_included=tariff.is_tax_included,
+        shipping=shipping,
+        total=sum_of(parts, tariff.currency),
+    )
+
+
+def check_expected(total: Money, expected: Money | None) -> None:
+    """Raise PriceChanged when the buyer counted on another total."""
+    if expected is None or expected == total:
+        return
+    raise PriceChanged(
+        "the total differs from expectedTotal; nothing was ordered and no stock is held."
+        " Look at the new total and send it with a new idempotency key",
+        total=total.model_dump(),
+    )
+
+
+def _line_totals(lines: Sequence[ReservedLine], currency: str) -> list[Money]:
+    if any(line.unit_price.currency != currency for line in lines):
+        raise Conflict("a variant is priced in another currency than the shop's")
+    amounts = [line.unit_price.amount * line.quantity for line in lines]
+    _require_payable(sum(amounts))
+    return [Money(amount=amount, currency=currency) for amount in amounts]
+
+
+def _require_payable(amount: int) -> None:
+    if amount > MAX_MINOR:
+        raise TotalTooLarge
+
+
+def _spread(amount: int, weights: Sequence[Money]) -> list[Money]:
+    """Split an amount in proportion to the lines, to the last minor unit (largest remainder)."""
+    whole = sum(weight.amount for weight in weights)
+    if whole == 0:
+        return [Money(amount=0, currency=weight.currency) for weight in weights]
+    shares = [divmod(amount * weight.amount, whole) for weight in weights]
+    left = amount - sum(share for share, _ in shares)
+    by_remainder = sorted(range(len(shares)), key=lambda index: -shares[index][1])
+    rounded_up = set(by_remainder[:left])
+    return [
+        Money(amount=share + (index in rounded_up), currency=weight.currency)
+        for index, ((share, _), weight) in enumerate(zip(shares, weights, strict=True))
+    ]
