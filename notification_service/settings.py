@@ -1,10 +1,13 @@
 """What the notification service reads from its environment."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field
 
 from common_lib.settings import DatabaseSettings
+
+# Connecting to SES, and noting the outcome.
+LEASE_MARGIN_S: Final = 4.0
 
 
 class Settings(DatabaseSettings):
@@ -15,7 +18,11 @@ class Settings(DatabaseSettings):
     brand: str = "The Shop"
     storefront_url: str = "http://localhost:8080"
 
-    # Longer than SES may take to answer, shorter than a message stays invisible (60 s).
-    mail_lease_s: Annotated[float, Field(gt=10, lt=60)] = 30.0
-    mail_timeout_s: Annotated[float, Field(gt=0, lt=10)] = 8.0
+    consumer_visibility_s: Annotated[int, Field(gt=0, le=900)] = 60
+    mail_timeout_s: Annotated[float, Field(gt=0, le=30)] = 8.0
     dead_letter_check_s: Annotated[float, Field(gt=0)] = 30.0
+
+    @property
+    def mail_lease_s(self) -> float:
+        """How long a claim holds: longer than SES may take, and over when a message returns."""
+        return max(self.mail_timeout_s + LEASE_MARGIN_S, self.consumer_visibility_s / 2)

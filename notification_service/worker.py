@@ -24,7 +24,12 @@ async def build(settings: Settings) -> AsyncIterator[Worker]:
         lease = timedelta(seconds=settings.mail_lease_s)
         notifications = Notifications(database, sender, lease)
         house = House(settings.brand, settings.storefront_url, settings.ops_address)
-        consumer = Consumer(bus, QUEUE, mail_process(notifications, house))
+        consumer = Consumer(
+            bus,
+            QUEUE,
+            mail_process(notifications, house),
+            visibility_s=settings.consumer_visibility_s,
+        )
         watch = dead_letter_watch(bus, notifications)
         checks = {
             "database": Check(database.ping),

@@ -209,6 +209,7 @@ def _template(name: str) -> MailTemplate:
 
 def load_templates() -> None:
     """Prepare all templates now, so that a broken one stops the start and not a mail."""
+    price(Money(amount=0))  # reads the locale's data, which takes 0.1 s
     for name in template_names():
         _template(name)
 
