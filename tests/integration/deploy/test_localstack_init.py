@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
+from shop.stack.native import NativeStack
+
 if TYPE_CHECKING:
     from mypy_boto3_ses import SESClient
     from mypy_boto3_sns import SNSClient
@@ -45,7 +47,7 @@ def last_part(arn_or_url: str) -> str:
     return arn_or_url.replace("/", ":").rsplit(":", 1)[1]
 
 
-class Bus:
+class Account:
     """The topology of one account, read back through the AWS API."""
 
     def __init__(self, endpoint_url: str) -> None:
@@ -126,28 +128,30 @@ def settings_of(queue: Mapping[str, str]) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def bus(stack: Any) -> Iterator[Bus]:
+def account(parts: NativeStack) -> Iterator[Account]:
     """Yield an account in which the script has run once."""
-    bus = Bus(stack.layout.aws_endpoint_url)
-    finished = bus.run_script()
+    account = Account(parts.layout.aws_endpoint_url)
+    finished = account.run_script()
     assert finished.returncode == 0, finished.stderr
     assert finished.stdout.splitlines() == [COMPLETION_LINE]
-    yield bus
-    bus.delete_everything()
+    yield account
+    account.delete_everything()
 
 
-def test_three_topics_and_three_queues_with_their_dead_letter_queues_exist(bus: Bus) -> None:
-    assert bus.topics() == {"order-events", "user-events", "catalog-events"}
-    assert set(bus.queues()) == {*DEAD_LETTERS, *DEAD_LETTERS.values()}
+def test_three_topics_and_three_queues_with_their_dead_letter_queues_exist(
+    account: Account,
+) -> None:
+    assert account.topics() == {"order-events", "user-events", "catalog-events"}
+    assert set(account.queues()) == {*DEAD_LETTERS, *DEAD_LETTERS.values()}
 
 
 @pytest.mark.parametrize(("name", "dead_letters"), DEAD_LETTERS.items())
 def test_a_message_goes_to_the_dead_letters_after_three_receives(
-    bus: Bus, name: str, dead_letters: str
+    account: Account, name: str, dead_letters: str
 ) -> None:
-    queue = bus.queue(name)
+    queue = account.queue(name)
     assert json.loads(queue["RedrivePolicy"]) == {
-        "deadLetterTargetArn": bus.queue(dead_letters)["QueueArn"],
+        "deadLetterTargetArn": account.queue(dead_letters)["QueueArn"],
         "maxReceiveCount": 3,
     }
     assert queue["VisibilityTimeout"] == "60"
@@ -155,45 +159,49 @@ def test_a_message_goes_to_the_dead_letters_after_three_receives(
 
 
 @pytest.mark.parametrize(("name", "dead_letters"), DEAD_LETTERS.items())
-def test_dead_letters_are_kept_longer_than_messages(bus: Bus, name: str, dead_letters: str) -> None:
-    kept_s = int(bus.queue(name)["MessageRetentionPeriod"])
-    assert int(bus.queue(dead_letters)["MessageRetentionPeriod"]) > kept_s
+def test_dead_letters_are_kept_longer_than_messages(
+    account: Account, name: str, dead_letters: str
+) -> None:
+    kept_s = int(account.queue(name)["MessageRetentionPeriod"])
+    assert int(account.queue(dead_letters)["MessageRetentionPeriod"]) > kept_s
 
 
-def test_topics_fan_out_raw_to_their_queues_and_to_no_other(bus: Bus) -> None:
-    subscriptions = bus.subscriptions()
+def test_topics_fan_out_raw_to_their_queues_and_to_no_other(account: Account) -> None:
+    subscriptions = account.subscriptions()
     assert set(subscriptions) == {(t, queue) for queue, topics in FANOUT.items() for t in topics}
     assert {each["RawMessageDelivery"] for each in subscriptions.values()} == {"true"}
 
 
-def test_only_the_order_queue_filters_by_event_type(bus: Bus) -> None:
-    for (_, queue), attributes in bus.subscriptions().items():
+def test_only_the_order_queue_filters_by_event_type(account: Account) -> None:
+    for (_, queue), attributes in account.subscriptions().items():
         wanted = ORDER_QUEUE_FILTER if queue == "order-queue" else {}
         assert json.loads(attributes.get("FilterPolicy", "{}")) == wanted
 
 
 @pytest.mark.parametrize(("queue", "topics"), FANOUT.items())
-def test_only_its_topics_may_send_to_a_queue(bus: Bus, queue: str, topics: set[str]) -> None:
-    (statement,) = json.loads(bus.queue(queue)["Policy"])["Statement"]
+def test_only_its_topics_may_send_to_a_queue(
+    account: Account, queue: str, topics: set[str]
+) -> None:
+    (statement,) = json.loads(account.queue(queue)["Policy"])["Statement"]
     assert statement["Principal"] == {"Service": "sns.amazonaws.com"}
     assert statement["Action"] == "sqs:SendMessage"
     sources = statement["Condition"]["ArnEquals"]["aws:SourceArn"]
     assert {last_part(source) for source in sources} == topics
 
 
-def test_sender_and_ops_are_verified(bus: Bus) -> None:
+def test_sender_and_ops_are_verified(account: Account) -> None:
     addresses = ["noreply@ecommerce.com", "ops@ecommerce.com"]
-    found = bus.ses.get_identity_verification_attributes(Identities=addresses)
+    found = account.ses.get_identity_verification_attributes(Identities=addresses)
     states = {a: found["VerificationAttributes"][a]["VerificationStatus"] for a in addresses}
     assert states == dict.fromkeys(addresses, "Success")
 
 
-def test_an_event_passes_the_filter_and_arrives_as_it_was_sent(bus: Bus) -> None:
-    bus.publish("catalog-events", "PRODUCT_CREATED")
-    bus.publish("catalog-events", "PRODUCT_UPDATED")
+def test_an_event_passes_the_filter_and_arrives_as_it_was_sent(account: Account) -> None:
+    account.publish("catalog-events", "PRODUCT_CREATED")
+    account.publish("catalog-events", "PRODUCT_UPDATED")
 
-    received = bus.sqs.receive_message(
-        QueueUrl=bus.url("order-queue"), WaitTimeSeconds=5, MaxNumberOfMessages=10
+    received = account.sqs.receive_message(
+        QueueUrl=account.url("order-queue"), WaitTimeSeconds=5, MaxNumberOfMessages=10
     )
 
     assert [json.loads(message["Body"]) for message in received["Messages"]] == [
@@ -201,55 +209,56 @@ def test_an_event_passes_the_filter_and_arrives_as_it_was_sent(bus: Bus) -> None
     ]
 
 
-def test_a_second_run_changes_nothing(bus: Bus) -> None:
-    before = bus.everything()
+def test_a_second_run_changes_nothing(account: Account) -> None:
+    before = account.everything()
 
-    finished = bus.run_script()
+    finished = account.run_script()
 
     assert finished.stdout.splitlines() == [COMPLETION_LINE]
-    assert bus.everything() == before
+    assert account.everything() == before
 
 
-def test_a_run_puts_right_what_was_changed_by_hand(bus: Bus) -> None:
-    before = bus.everything()
-    damage(bus)
-    assert bus.everything() != before
+def test_a_run_puts_right_what_was_changed_by_hand(account: Account) -> None:
+    before = account.everything()
+    damage(account)
+    assert account.everything() != before
 
-    assert bus.run_script().returncode == 0
+    assert account.run_script().returncode == 0
 
-    assert bus.everything() == before
+    assert account.everything() == before
 
 
-def damage(bus: Bus) -> None:
-    bus.sqs.set_queue_attributes(
-        QueueUrl=bus.url("catalog-queue"), Attributes={"VisibilityTimeout": "1"}
+def damage(account: Account) -> None:
+    account.sqs.set_queue_attributes(
+        QueueUrl=account.url("catalog-queue"), Attributes={"VisibilityTimeout": "1"}
     )
-    for subscription in bus.sns.list_subscriptions()["Subscriptions"]:
-        bus.sns.set_subscription_attributes(
+    for subscription in account.sns.list_subscriptions()["Subscriptions"]:
+        account.sns.set_subscription_attributes(
             SubscriptionArn=subscription["SubscriptionArn"],
             AttributeName="RawMessageDelivery",
             AttributeValue="false",
         )
 
 
-def test_addresses_come_from_the_environment(bus: Bus) -> None:
+def test_addresses_come_from_the_environment(account: Account) -> None:
     assert (
-        bus.run_script(MAIL_SENDER="a@shop.example", OPS_ADDRESS="b@shop.example").returncode == 0
+        account.run_script(MAIL_SENDER="a@shop.example", OPS_ADDRESS="b@shop.example").returncode
+        == 0
     )
-    assert {"a@shop.example", "b@shop.example"} <= set(bus.ses.list_identities()["Identities"])
+    assert {"a@shop.example", "b@shop.example"} <= set(account.ses.list_identities()["Identities"])
 
 
-def test_an_endpoint_that_does_not_answer_is_named(bus: Bus) -> None:
-    finished = bus.run_script(AWS_ENDPOINT_URL="http://127.0.0.1:9")
+def test_an_endpoint_that_does_not_answer_is_named(account: Account) -> None:
+    finished = account.run_script(AWS_ENDPOINT_URL="http://127.0.0.1:9")
     assert finished.returncode == 1
     assert finished.stdout == ""
     assert finished.stderr.startswith("localstack-init: failed at http://127.0.0.1:9: ")
 
 
-def test_an_interpreter_without_boto3_is_named(bus: Bus, tmp_path: Path) -> None:
+def test_an_interpreter_without_boto3_is_named(account: Account, tmp_path: Path) -> None:
     python = tmp_path / "python"
     python.write_text(f'#!/bin/sh\nexec {sys.executable} -I -S "$@"\n')
     python.chmod(0o755)
-    finished = bus.run_script(INIT_PYTHON=str(python))
+    finished = account.run_script(INIT_PYTHON=str(python))
     assert finished.returncode == 1
     assert "has no boto3; set INIT_PYTHON" in finished.stderr
