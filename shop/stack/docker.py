@@ -21,11 +21,11 @@ class DockerStack:
         self.progress = progress
 
     def up(self) -> None:
-        """Build the image if it is missing, start everything and wait until it is healthy."""
+        """Build the image of this source, start everything and wait until it is healthy."""
         if not self.running():
             ports.refuse_taken(dict(self.layout.ports.items()))
         self.progress.heading("docker compose up -d --wait")
-        self._compose("up", "-d", "--wait", "--remove-orphans")
+        self._compose("up", "-d", "--build", "--wait", "--remove-orphans")
 
     def stop(self) -> None:
         self._compose("down", "--remove-orphans")
@@ -37,7 +37,9 @@ class DockerStack:
 
     def migrate(self, services: list[str]) -> None:
         """Run the one-shot migration jobs again."""
-        self._compose("up", "--no-deps", *(f"migrate-{service}" for service in services))
+        for service in services:
+            # Not `up`: that ends well even where the job failed.
+            self.run_job(f"migrate-{service}")
 
     def run_job(self, name: str) -> None:
         """Run a one-shot of the Compose file and wait for its end."""
