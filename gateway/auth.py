@@ -16,6 +16,7 @@ from common_lib.auth import (
     JwksCache,
     Principal,
     TokenVerifier,
+    Unauthenticated,
     apply_revocation,
     revocation_keys,
     trusted_without_redis,
@@ -33,9 +34,9 @@ _MAX_KNOWN: Final = 20_000
 
 
 def refuse_token_in_query(query: bytes) -> None:
-    """Raise InvalidToken where a token is sent in the address, even beside a good header."""
+    """Raise Unauthenticated where a token is sent in the address, even beside a good header."""
     if query and _TOKEN_IN_QUERY.search(query):
-        raise InvalidToken("an access token belongs in the Authorization header")
+        raise Unauthenticated("an access token belongs in the Authorization header")
 
 
 def bearer_token(authorization: bytes) -> str:

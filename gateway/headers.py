@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final
 
+import uuid_utils
+
 from common_lib.errors import Rejected
-from common_lib.ids import new_id
 from common_lib.telemetry import parse_traceparent
 
 Header = tuple[bytes, bytes]
@@ -195,7 +196,7 @@ _READERS: Final[dict[bytes, Callable[[RequestHead, bytes], None]]] = {
 
 
 def new_request_id() -> bytes:
-    return str(new_id()).encode()
+    return str(uuid_utils.uuid7()).encode()
 
 
 def new_traceparent(sample_ratio: float) -> bytes:

@@ -115,14 +115,26 @@ def _public_paths(service: str, paths: Mapping[str, Any]) -> dict[str, Any]:
 def _with_own_names(
     service: str, document: dict[str, Any], taken: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """Return the document with every component renamed whose name is taken by a different one."""
+    """Return the document with every component renamed whose name is taken by a different one.
+
+    Renaming one changes those that refer to it, so it is looked at anew until none is left.
+    """
     renamed = document
-    for section, entries in document.get("components", {}).items():
-        for name, entry in entries.items():
-            other = taken.get(section, {}).get(name)
-            if other is not None and other != entry:
-                renamed = _rename(renamed, section, name, f"{service.capitalize()}{name}")
+    while (clash := _first_clash(renamed, taken)) is not None:
+        section, name = clash
+        renamed = _rename(renamed, section, name, f"{service.capitalize()}{name}")
     return renamed
+
+
+def _first_clash(
+    document: dict[str, Any], taken: Mapping[str, Mapping[str, Any]]
+) -> tuple[str, str] | None:
+    for section, entries in document.get("components", {}).items():
+        known = taken.get(section, {})
+        for name, entry in entries.items():
+            if name in known and known[name] != entry:
+                return section, name
+    return None
 
 
 def _rename(document: dict[str, Any], section: str, old: str, new: str) -> dict[str, Any]:
