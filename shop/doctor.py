@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from shop.stack import checks, localstack, mysql, ports
+from shop.stack import checks, localstack, mysql, ports, redis
 from shop.stack.layout import Layout
 from shop.stack.native import NativeStack
 
@@ -81,10 +81,8 @@ def _memory() -> Finding:
 def _programs(layout: Layout) -> Iterator[Finding]:
     has_apt = shutil.which("apt-get") is not None
     yield _program("MySQL 8.4", at_hand=mysql.is_fetched(layout), can_be_had=has_apt)
-    yield _program("Redis", at_hand=shutil.which("redis-server") is not None, can_be_had=True)
+    yield _program("Redis", at_hand=redis.at_hand(layout) is not None, can_be_had=True)
     yield _program("LocalStack", at_hand=localstack.is_fetched(layout), can_be_had=True)
-    npm = shutil.which("npm") is not None
-    yield Finding(npm, "npm, for Redis Commander", "" if npm else "apt-get install npm (optional)")
     root = os.geteuid() == 0
     yield Finding(True, "running as root" if root else "running without root, which suffices")
 
