@@ -33,7 +33,6 @@ INBOX_KEPT_DAYS: Final = 14  # as long as SQS can keep a message
 _HEARTBEAT_S: Final = 20.0
 _LONGEST_HOLD_PAUSE_S: Final = 15.0
 _POLL_END_GRACE_S: Final = 2.0
-_LONGEST_RETRY_S: Final = 60
 
 _INSERT_INBOX: Final = sa.text(
     "INSERT IGNORE INTO inbox (consumer, event_id, received_at) VALUES (:consumer, :event_id, :at)"
@@ -165,7 +164,7 @@ class Consumer:
                 reason=str(error) if isinstance(error, InvalidEvent) else None,
                 exc_info=None if isinstance(error, InvalidEvent) else error,
             )
-            await self._give_back(message, min(2**message.receive_count, _LONGEST_RETRY_S))
+            await self._give_back(message, min(2**message.receive_count, self._visibility_s))
             is_done = False
         finally:
             heartbeat.cancel()

@@ -74,13 +74,19 @@ _INSERT: Final = sa.text(
     " VALUES (:id, :topic, :aggregate_key, :event_type, :version, :body, :traceparent,"
     " :request_id, :created_at)"
 )
-_SELECT_PENDING: Final = sa.text(
-    "SELECT id, topic, aggregate_key, event_type, version, body, traceparent, request_id,"
-    " attempts, next_attempt_at, parked_at, created_at"
-    " FROM outbox WHERE published_at IS NULL ORDER BY id LIMIT :limit"
+# A refused row holds the later rows of its aggregate. They are left out here and not after the
+# fetch: held rows would otherwise fill the limit and stall everybody else.
+_SELECT_DUE: Final = sa.text(
+    "SELECT o.id, o.topic, o.event_type, o.version, o.body, o.traceparent, o.request_id, o.attempts"
+    " FROM outbox o LEFT JOIN ("
+    "  SELECT aggregate_key, MIN(id) AS first_id FROM outbox"
+    "  WHERE next_attempt_at IS NOT NULL AND published_at IS NULL"
+    "  AND (parked_at IS NOT NULL OR next_attempt_at > :now) GROUP BY aggregate_key"
+    " ) held ON held.aggregate_key = o.aggregate_key AND held.first_id <= o.id"
+    " WHERE o.published_at IS NULL AND held.aggregate_key IS NULL ORDER BY o.id LIMIT :limit"
 )
 _MARK_PUBLISHED: Final = sa.text(
-    "UPDATE outbox SET published_at = :at WHERE id IN :ids"
+    "UPDATE outbox SET published_at = :at, next_attempt_at = NULL WHERE id IN :ids"
 ).bindparams(sa.bindparam("ids", expanding=True))
 _MARK_REFUSED: Final = sa.text(
     "UPDATE outbox SET attempts = :attempts, next_attempt_at = :next_attempt_at,"
@@ -120,6 +126,7 @@ def _columns() -> list[sa.schema.SchemaItem]:
         sa.Column("parked_at", UtcDateTime(), nullable=True),
         sa.Column("last_error", sa.String(255), nullable=True),
         sa.Index("ix_outbox_pending", "published_at", "id"),
+        sa.Index("ix_outbox_held", "next_attempt_at", "aggregate_key", "id"),
     ]
 
 
@@ -165,21 +172,12 @@ async def wake(redis: Redis, source: str) -> None:
 class _Row:
     id: bytes
     topic: str
-    aggregate_key: str
     event_type: str
     version: int
     body: bytes
     traceparent: str | None
     request_id: str | None
     attempts: int
-    next_attempt_at: datetime | None
-    parked_at: datetime | None
-    created_at: datetime
-
-    def is_due(self, at: datetime) -> bool:
-        if self.parked_at is not None:
-            return False
-        return self.next_attempt_at is None or self.next_attempt_at <= at
 
     def message(self) -> OutgoingMessage:
         attributes = {"eventType": self.event_type, "version": str(self.version)}
@@ -250,8 +248,7 @@ class Relay:
                 await self._rest(stop, pause_s)
 
     async def _drain(self, connection: AsyncConnection) -> int:
-        rows = await self._pending(connection)
-        due = _due(rows, to_column(now()))
+        due = await self._due(connection)
         for start in range(0, len(batches := list(_batches(due))), _CONCURRENT_BATCHES):
             group = batches[start : start + _CONCURRENT_BATCHES]
             refusals = await asyncio.gather(*(self._publish(batch) for batch in group))
@@ -261,8 +258,10 @@ class Relay:
             await connection.commit()
         return len(due)
 
-    async def _pending(self, connection: AsyncConnection) -> list[_Row]:
-        found = await connection.execute(_SELECT_PENDING, {"limit": _SELECT_LIMIT})
+    async def _due(self, connection: AsyncConnection) -> list[_Row]:
+        found = await connection.execute(
+            _SELECT_DUE, {"limit": _SELECT_LIMIT, "now": to_column(now())}
+        )
         rows = [_Row(*row) for row in found]
         await connection.commit()
         return rows
@@ -335,18 +334,6 @@ class Relay:
                             self._woken.set()
             except REDIS_FAILURES:
                 await asyncio.sleep(_POLL_S)
-
-
-def _due(rows: Sequence[_Row], at: datetime) -> list[_Row]:
-    """Return the rows to publish now; what waits or is parked holds its aggregate's later rows."""
-    held: set[str] = set()
-    due = []
-    for row in rows:
-        if not row.is_due(at):
-            held.add(row.aggregate_key)
-        elif row.aggregate_key not in held:
-            due.append(row)
-    return due
 
 
 def _batches(rows: Iterable[_Row]) -> Iterable[list[_Row]]:

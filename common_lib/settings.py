@@ -63,6 +63,9 @@ class ServiceSettings(BaseSettings):
     otlp_endpoint: str | None = None
     zipkin_endpoint: str | None = None
 
+    consumer_wait_s: Annotated[int, Field(ge=0, le=20)] = 20
+    consumer_visibility_s: Annotated[int, Field(ge=1, le=43_200)] = 60
+
     problem_base_url: str = "/problems"
     max_body_bytes: int = 64 * 1024
     body_timeout_s: float = 15.0

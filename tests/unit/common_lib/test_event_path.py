@@ -1,50 +1,27 @@
 """What the relay sends, in which batches, and what a consumer keeps, deletes and gives back."""
 
 import asyncio
-from datetime import datetime, timedelta
 from typing import Any, cast
 
 import pytest
 
 from common_lib.bus import MAX_BATCH, Bus
-from common_lib.clock import now
 from common_lib.consumer import Consumer
-from common_lib.database import to_column
 from common_lib.errors import Unavailable
 from common_lib.events import Envelope
 from common_lib.events.users import UserRegistered
 from common_lib.ids import new_id
-from common_lib.outbox import _batches, _due, _Row
+from common_lib.outbox import _batches, _Row
 from tests.fakes import FakeBus
 from tests.waiting import eventually
 
-AT = to_column(now())
 
-
-def row(key: str = "a", *, topic: str = "order-events", size: int = 10, **state: Any) -> _Row:
-    fields: dict[str, Any] = {
-        "id": new_id().bytes,
-        "topic": topic,
-        "aggregate_key": key,
-        "event_type": "ORDER_SHIPPED",
-        "version": 1,
-        "body": b"x" * size,
-        "traceparent": None,
-        "request_id": None,
-        "attempts": 0,
-        "next_attempt_at": None,
-        "parked_at": None,
-        "created_at": AT,
-    }
-    return _Row(**(fields | state))
-
-
-def later(seconds: int) -> datetime:
-    return AT + timedelta(seconds=seconds)
+def row(topic: str = "order-events", *, size: int = 10) -> _Row:
+    return _Row(new_id().bytes, topic, "ORDER_SHIPPED", 1, b"x" * size, None, None, 0)
 
 
 def test_rows_go_out_in_batches_of_ten_per_topic() -> None:
-    rows = [row(topic=topic) for topic in ("order-events", "user-events") for _ in range(12)]
+    rows = [row(topic) for topic in ("order-events", "user-events") for _ in range(12)]
 
     batches = list(_batches(rows))
 
@@ -57,19 +34,6 @@ def test_a_batch_stays_below_the_size_limit_of_the_bus() -> None:
 
     assert all(sum(len(r.body) for r in batch) <= 256 * 1024 for batch in batches)
     assert sum(map(len, batches)) == 6
-
-
-def test_a_parked_row_holds_the_later_rows_of_its_aggregate_only() -> None:
-    parked, held, free = row("a", parked_at=AT), row("a"), row("b")
-
-    assert _due([parked, held, free], AT) == [free]
-
-
-def test_a_refused_row_waits_until_its_time() -> None:
-    waiting = row("a", next_attempt_at=later(5))
-
-    assert _due([waiting], AT) == []
-    assert _due([waiting], later(5)) == [waiting]
 
 
 def body() -> str:
