@@ -21,7 +21,7 @@ from catalog_service.schemas.products import ProductEdit, ProductIn, ProductOut
 from catalog_service.services import products
 from common_lib.auth import Principal, Role, current_user, require_role
 from common_lib.errors import NotFound
-from common_lib.problems import StrictRoute, parse_id
+from common_lib.problems import StrictRoute
 
 router = APIRouter(prefix="/api/products", tags=["products"], route_class=StrictRoute)
 
@@ -35,14 +35,14 @@ async def create_product(body: ProductIn, principal: Merchant, deps: Wired) -> R
     return _answer(detail, HTTPStatus.CREATED, location=f"/api/products/{detail.product.id}")
 
 
-@router.put("/{product_id}", response_model=ProductOut)
+@router.put("/{product_id:uuid}", response_model=ProductOut)
 async def update_product(
-    product_id: str, body: ProductEdit, principal: Merchant, request: Request, deps: Wired
+    product_id: UUID, body: ProductEdit, principal: Merchant, request: Request, deps: Wired
 ) -> Response:
     detail = await products.update(
         deps.database,
         principal,
-        parse_id(product_id),
+        product_id,
         body,
         products.Expectation(expected_version(request), body.version),
         currency=deps.settings.currency,

@@ -24,7 +24,7 @@ class LineIn(RequestModel):
     quantity: Quantity
 
 
-Lines = Annotated[tuple[LineIn, ...], Field(min_length=1, max_length=MAX_LINES, strict=False)]
+Lines = Annotated[list[LineIn], Field(min_length=1, max_length=MAX_LINES)]
 
 
 class ReserveIn(RequestModel):

@@ -38,9 +38,7 @@ class ProductIn(RequestModel):
     description: Description
     category_id: LaxId
     status: Literal["DRAFT", "ACTIVE"] = "DRAFT"
-    variants: Annotated[
-        tuple[VariantIn, ...], Field(min_length=1, max_length=MAX_VARIANTS, strict=False)
-    ]
+    variants: Annotated[list[VariantIn], Field(min_length=1, max_length=MAX_VARIANTS)]
 
 
 class VariantEdit(RequestModel):
@@ -62,7 +60,9 @@ class ProductEdit(RequestModel):
     category_id: LaxId
     status: Literal["DRAFT", "ACTIVE", "ARCHIVED"] | None = None
     version: Annotated[int, Field(ge=1, le=MAX_COUNT)] | None = None
-    variants: Annotated[tuple[VariantEdit, ...], Field(max_length=MAX_VARIANTS, strict=False)] = ()
+    variants: Annotated[list[VariantEdit], Field(max_length=MAX_VARIANTS)] = Field(
+        default_factory=list
+    )
 
 
 class VariantOut(ApiModel):
