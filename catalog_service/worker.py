@@ -41,7 +41,12 @@ async def build(settings: WorkerSettings) -> AsyncIterator[Worker]:
         batch_size=settings.sweep_batch_size,
     )
     async with Bus(settings) as bus:
-        consumer = Consumer(bus, QUEUE, order_events(database, announcements))
+        consumer = Consumer(
+            bus,
+            QUEUE,
+            order_events(database, announcements),
+            visibility_s=settings.consumer_visibility_s,
+        )
         yield Worker(
             components={
                 "relay": Relay(database, bus, redis, source=SERVICE).run,

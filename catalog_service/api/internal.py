@@ -6,7 +6,6 @@ import orjson
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
-from starlette.routing import Route
 
 from catalog_service.api.deps import Wired, deps_of, json_response
 from catalog_service.models.inventory import ReservationStatus
@@ -24,6 +23,7 @@ from catalog_service.services.batcher import Timings
 from common_lib.auth import require_service
 from common_lib.clock import rfc3339
 from common_lib.problems import StrictRoute, read_json
+from common_lib.runtime import HotRoute
 from common_lib.telemetry import flow_step
 
 router = APIRouter(prefix="/internal", tags=["internal"], route_class=StrictRoute)
@@ -42,7 +42,7 @@ async def reserve(request: Request) -> Response:
 
 
 # The hot hop of every order: answered without FastAPI's own 100 microseconds.
-reserve_route = Route("/internal/inventory/reserve", reserve, methods=["POST"])
+reserve_route = HotRoute("/internal/inventory/reserve", reserve, methods=["POST"])
 
 
 @router.post("/inventory/release", response_model=ReservationOut)

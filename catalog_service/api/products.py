@@ -5,7 +5,6 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
-from starlette.routing import Route
 
 from catalog_service.api.deps import (
     Deps,
@@ -22,6 +21,7 @@ from catalog_service.services import products
 from common_lib.auth import Principal, Role, current_user, require_role
 from common_lib.errors import NotFound
 from common_lib.problems import StrictRoute
+from common_lib.runtime import HotRoute
 
 router = APIRouter(prefix="/api/products", tags=["products"], route_class=StrictRoute)
 
@@ -67,7 +67,7 @@ async def get_product(request: Request) -> Response:
 
 
 # The hot read: matched before FastAPI's routes, and answered from ready bytes.
-product_route = Route("/api/products/{product_id:uuid}", get_product, methods=["GET"])
+product_route = HotRoute("/api/products/{product_id:uuid}", get_product, methods=["GET"])
 
 
 async def _load(deps: Deps, product_id: UUID) -> bytes | None:
