@@ -46,9 +46,9 @@ async def test_forged_tokens_open_nothing(
     shopper: Shopper, somebody: Callable[[], Shopper]
 ) -> None:
     header, body, signature = shopper.token.split(".")
-    tokens = {
+    tokens: dict[str, str] = {
         "none": jwt.encode(
-            jwt.decode(shopper.token, options={"verify_signature": False}), None, algorithm="none"
+            jwt.decode(shopper.token, options={"verify_signature": False}), "", algorithm="none"
         ),
         "hs256": forged(shopper.token),
         "admin": forged(shopper.token, role="ADMIN"),
@@ -149,12 +149,18 @@ async def raw_status(stack: NativeStack, request: str) -> int:
 @pytest.mark.parametrize(
     "request_text",
     [
-        "POST /api/auth/login HTTP/1.1\r\nHost: s\r\nContent-Type: application/json\r\n"
-        "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
-        "POST /api/auth/login HTTP/1.1\r\nHost: s\r\nContent-Type: application/json\r\n"
-        "Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
-        "POST /api/auth/login HTTP/1.1\r\nHost: s\r\nContent-Type: application/json\r\n"
-        "Transfer-Encoding: chunked\r\n\r\n2\r\n{}XX0\r\n\r\n",
+        (
+            "POST /api/auth/login HTTP/1.1\r\nHost: s\r\nContent-Type: application/json\r\n"
+            "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
+        ),
+        (
+            "POST /api/auth/login HTTP/1.1\r\nHost: s\r\nContent-Type: application/json\r\n"
+            "Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}"
+        ),
+        (
+            "POST /api/auth/login HTTP/1.1\r\nHost: s\r\nContent-Type: application/json\r\n"
+            "Transfer-Encoding: chunked\r\n\r\n2\r\n{}XX0\r\n\r\n"
+        ),
     ],
 )
 async def test_an_ambiguous_length_is_refused(stack: NativeStack, request_text: str) -> None:
