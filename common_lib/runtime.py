@@ -75,7 +75,7 @@ def create_app(
 ) -> FastAPI:
     """Return an app with telemetry, problem documents, health and metrics.
 
-    `routes` are matched first: that is the place of hot Starlette routes (HotRoute). The lifespan sets
+    `routes` are matched first: that is the place of a HotRoute. The lifespan sets
     `app.state.checks` (name → Check) and, where tokens are read, `app.state.authenticator`.
     """
     app = FastAPI(
