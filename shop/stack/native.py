@@ -163,7 +163,7 @@ class NativeStack:
 
     def stop(self) -> None:
         """Stop everything this stack started, in the order that lets requests finish."""
-        self._stop(self.running())
+        self._stop(self.processes.names())
 
     def reset(self, *, with_downloads: bool = False) -> None:
         """Stop everything and delete its data, logs and keys; downloads only if asked for."""

@@ -3,12 +3,14 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
+from shop.stack.layout import REPOSITORY
 from shop.stack.processes import Identity, Processes, Spec
 
 SLEEPER = (sys.executable, "-c", "import signal; signal.pause()")
@@ -18,6 +20,17 @@ signal.signal(signal.SIGTERM, signal.SIG_IGN)
 print("ready", flush=True)
 while True:
     signal.pause()
+"""
+STARTS_A_SLEEPER = """
+import os, signal, sys
+from pathlib import Path
+from shop.stack.layout import REPOSITORY
+from shop.stack.processes import Processes, Spec
+home = Path(sys.argv[1])
+argv = (sys.executable, "-c", "import signal; signal.pause()")
+started = Processes(home, home, die_with_parent=True).start(Spec("sleeper", argv, os.environ, home))
+print(started.pid, flush=True)
+signal.pause()
 """
 STUBBORN = (sys.executable, "-c", IGNORES_SIGTERM)
 
@@ -95,3 +108,15 @@ def test_other_settings_give_another_fingerprint(tmp_path: Path) -> None:
 def test_a_damaged_pid_file_counts_as_no_process(tmp_path: Path) -> None:
     (tmp_path / "order.pid").write_text("{")
     assert Processes(tmp_path, tmp_path).find("order") is None
+
+
+def test_a_killed_test_run_leaves_no_process(tmp_path: Path) -> None:
+    command = (sys.executable, "-c", STARTS_A_SLEEPER, str(tmp_path))
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=REPOSITORY) as run:
+        assert run.stdout is not None
+        sleeper = Identity.of(int(run.stdout.readline()))
+        assert sleeper is not None
+        run.kill()
+    deadline = time.monotonic() + 10
+    while sleeper.is_alive():
+        assert time.monotonic() < deadline
