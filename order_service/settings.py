@@ -53,3 +53,9 @@ class Settings(DatabaseSettings):
         ):
             raise ValueError("SHOP_PAYMENT_WEBHOOK_SECRET is a development default")
         return self
+
+
+class WorkerSettings(Settings):
+    """The worker's own port; everything else is the service's."""
+
+    port: Annotated[int, Field(ge=1, le=65535)] = 9083

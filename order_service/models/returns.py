@@ -88,6 +88,11 @@ class ReturnRefund(Base):
     def amount(self) -> Money:
         return Money(amount=self.amount_minor, currency=self.currency)
 
+    @property
+    def is_due(self) -> bool:
+        """Whether the money is still to be handed out."""
+        return self.type is ReturnType.REFUND and self.status is ReturnStatus.APPROVED
+
     def complete(self, provider_refund_id: str | None) -> None:
         self.status = ReturnStatus.REFUNDED
         self.provider_refund_id = provider_refund_id

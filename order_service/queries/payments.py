@@ -1,6 +1,6 @@
 """Payments, refunds and what providers sent."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -48,12 +48,14 @@ async def claim_due_payments(
 
 
 async def claim_due_refunds(
-    session: WriteSession, at: datetime, lease: timedelta, limit: int
+    session: WriteSession, at: datetime, limit: int, pause: Callable[[int], timedelta]
 ) -> Sequence[tuple[ReturnRefund, Payment]]:
-    """Lease refunds that are to be made, each with the payment it gives back."""
-    found = await session.execute(
-        sa.select(ReturnRefund, Payment)
-        .join(Payment, Payment.id == ReturnRefund.payment_id)
+    """Lease refunds that are to be made, each with the payment it gives back.
+
+    `pause` tells the lease by the number of attempts made: one that failed waits it out.
+    """
+    refunds = await session.scalars(
+        sa.select(ReturnRefund)
         .where(
             ReturnRefund.next_action_at <= at,
             ReturnRefund.type == ReturnType.REFUND,
@@ -61,13 +63,23 @@ async def claim_due_refunds(
         )
         .order_by(ReturnRefund.next_action_at)
         .limit(limit)
-        .with_for_update(of=ReturnRefund, skip_locked=True)
+        .with_for_update(skip_locked=True)
     )
-    claimed = [(refund, payment) for refund, payment in found]
-    for refund, _ in claimed:
+    claimed = refunds.all()
+    for refund in claimed:
+        refund.next_action_at = at + pause(refund.attempts)
         refund.attempts += 1
-        refund.next_action_at = at + lease
-    return claimed
+    payments = await _payments_by_id(session, [refund.payment_id for refund in claimed])
+    return [(refund, payments[refund.payment_id]) for refund in claimed]
+
+
+async def _payments_by_id(
+    session: AnySession, ids: Sequence[UUID | None]
+) -> dict[UUID | None, Payment]:
+    if not ids:
+        return {}
+    found = await session.scalars(sa.select(Payment).where(Payment.id.in_(ids)))
+    return {payment.id: payment for payment in found}
 
 
 async def lock_refund(session: WriteSession, refund_id: UUID) -> ReturnRefund | None:

@@ -67,7 +67,7 @@ class AbortOrder(RequestModel):
 class AbortView(ApiModel):
     """What became of the order: PLACED keeps its stock, ABORTED gives it back."""
 
-    state: str
+    outcome: str
     order_id: UUID | None
 
 

@@ -14,6 +14,7 @@ from common_lib.events import Event
 from common_lib.events.orders import OrderConfirmed, OrderCreated, OrderLine
 from common_lib.ids import created_at, new_id
 from common_lib.money import Money
+from order_service.models import Order
 from order_service.models.records import (
     ItemRecord,
     OrderDetail,
@@ -182,7 +183,7 @@ def _events(
     return [created, OrderConfirmed(**about)] if is_confirmed else [created]
 
 
-def event_fields(order: OrderRecord) -> dict[str, Any]:
+def event_fields(order: OrderRecord | Order) -> dict[str, Any]:
     """Return what every order event carries."""
     return {
         "order_id": order.id,

@@ -4,7 +4,6 @@ The protocol and its crash table: docs/adr, "one unique key decides". The insert
 row is the commit decision; nothing is released while the outcome is unknown.
 """
 
-import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -24,7 +23,6 @@ from common_lib.errors import CommitUnknown, Conflict, DomainError, NotFound, Re
 from common_lib.idempotency import (
     IdempotencyKeyReused,
     KeyState,
-    RequestInFlight,
     fingerprint,
 )
 from common_lib.ids import new_id
@@ -52,6 +50,7 @@ from order_service.services.drafting import (
     is_confirmed_at_once,
     reservation_id_of,
 )
+from order_service.services.in_flight import InFlight
 from order_service.services.pricing import (
     CouponAlreadyUsed,
     CouponExhausted,
@@ -78,7 +77,7 @@ class TooManyOpenOrders(Conflict):
     title = "Pay or cancel an open order first"
 
 
-class OrderAborted(Conflict):
+class OrderAborted(Rejected):
     """The stored answer of a key whose attempt died before it could be decided."""
 
     code = "order_aborted"
@@ -122,10 +121,12 @@ class Placing:
         catalog: Catalog,
         users: Users,
         carts: Carts,
+        in_flight: InFlight,
         settings: Settings,
     ) -> None:
         self._database = database
         self._redis = redis
+        self._in_flight = in_flight
         self._catalog = catalog
         self._users = users
         self._carts = carts
@@ -147,12 +148,8 @@ class Placing:
         before = await sql.look_before(self._database, user_id, key, request.coupon_code)
         if before.outcome is not None:
             return replay(before.outcome, print_)
-        if not await self._enter(attempt):
-            raise RequestInFlight(retry_after_s=1)
-        try:
+        async with self._in_flight.only(f"order:{attempt.reservation_id}"):
             return await self._place_anew(attempt, before)
-        finally:
-            await self._leave(attempt)
 
     async def after(self, placed: Placed) -> None:
         """Wake the relay and the payment worker and clear the cart; all of it is only sooner.
@@ -344,22 +341,6 @@ class Placing:
             raise TooManyOpenOrders(limit=self._settings.max_open_unpaid_orders)
         return free
 
-    async def _enter(self, attempt: Attempt) -> bool:
-        """Take the advisory mark of a request in flight; without Redis everybody enters."""
-        try:
-            taken = await self._redis.set(
-                _mark(attempt), b"1", nx=True, px=self._settings.in_flight_ttl_ms
-            )
-        except REDIS_FAILURES:
-            return True
-        return bool(taken)
-
-    async def _leave(self, attempt: Attempt) -> None:
-        try:
-            await asyncio.shield(self._redis.delete(_mark(attempt)))
-        except REDIS_FAILURES:
-            return
-
 
 def replay(outcome: StoredOutcome, print_: bytes) -> Placed:
     """Return the stored answer. Raises IdempotencyKeyReused for another request's key."""
@@ -425,7 +406,3 @@ def _placed(decision: Decision) -> Placed:
         is_replay=False,
         decision=decision,
     )
-
-
-def _mark(attempt: Attempt) -> str:
-    return f"order-in-flight:{attempt.reservation_id}"

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from common_lib.clock import rfc3339
 from common_lib.money import Money
+from order_service.models import OrderItem, Payment, ReturnRefund
 from order_service.models.records import ItemRecord, OrderDetail, PaymentRecord
 from order_service.schemas.enums import PaymentMethod, PaymentPhase, PaymentStatus
 
@@ -45,7 +46,7 @@ def order_document(detail: OrderDetail) -> Document:
     }
 
 
-def payment_document(payment: PaymentRecord) -> Document:
+def payment_document(payment: PaymentRecord | Payment) -> Document:
     """Return the Payment of the API."""
     currency = payment.currency
     return {
@@ -65,7 +66,20 @@ def payment_document(payment: PaymentRecord) -> Document:
     }
 
 
-def next_action(payment: PaymentRecord) -> Document | None:
+def refund_document(refund: ReturnRefund) -> Document:
+    """Return the Refund of the API."""
+    return {
+        "id": str(refund.id),
+        "paymentId": str(refund.payment_id),
+        "orderId": str(refund.order_id),
+        "amount": money(refund.amount_minor, refund.currency),
+        "status": refund.status.value,
+        "reason": refund.reason,
+        "createdAt": rfc3339(refund.created_at),
+    }
+
+
+def next_action(payment: PaymentRecord | Payment) -> Document | None:
     """Return what the customer has to do for the payment to go on; None when nothing."""
     if payment.status is PaymentStatus.FAILED:
         return _pay_action(payment.order_id, _PAY_AGAIN)
@@ -76,7 +90,9 @@ def next_action(payment: PaymentRecord) -> Document | None:
     return None
 
 
-def event_lines(items: Sequence[ItemRecord], currency: str) -> list[Mapping[str, Any]]:
+def event_lines(
+    items: Sequence[ItemRecord] | Sequence[OrderItem], currency: str
+) -> list[Mapping[str, Any]]:
     """Return the lines of an order as its events carry them."""
     return [
         {

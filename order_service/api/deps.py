@@ -1,0 +1,89 @@
+"""What the endpoints are given, and the little they share."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+from urllib.parse import urlencode
+from uuid import UUID
+
+import orjson
+from fastapi import Depends, Header, Query, Request, Response
+
+from common_lib.auth import Principal, Role, require_role
+from common_lib.problems import parse_id
+from order_service.schemas.common import DEFAULT_PAGE, MAX_PAGE, cursor_of, read_cursor
+from order_service.services.wiring import UseCases
+
+JSON: Final = "application/json"
+REPLAYED: Final = "Idempotent-Replayed"
+
+
+@dataclass(frozen=True, slots=True)
+class PageWish:
+    """Which page of a list is asked for: `limit` items after the one with id `before_id`."""
+
+    limit: int
+    before_id: UUID | None
+
+
+def deps_of(request: Request) -> UseCases:
+    """Return the use cases of this process, kept at `app.state.deps`."""
+    deps: UseCases = request.app.state.deps
+    return deps
+
+
+def json_response(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """Answer with ready bytes, or with what orjson makes of anything else."""
+    content = body if isinstance(body, bytes) else orjson.dumps(body)
+    return Response(content, status_code=status, media_type=JSON, headers=headers)
+
+
+def page_response(
+    request: Request, wish: PageWish, items: Sequence[Any], ids: Sequence[UUID]
+) -> Response:
+    """Answer with a page; a full one names the next by cursor and by Link."""
+    is_full = len(ids) == wish.limit
+    cursor = cursor_of(ids[-1]) if is_full else None
+    headers = {"Link": _next_link(request, cursor)} if cursor else None
+    return json_response({"items": items, "nextCursor": cursor}, headers=headers)
+
+
+def _next_link(request: Request, cursor: str) -> str:
+    query = {**request.query_params, "cursor": cursor}
+    return f'<{request.url.path}?{urlencode(query)}>; rel="next"'
+
+
+def _page_wish(
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = DEFAULT_PAGE,
+    cursor: Annotated[str | None, Query(max_length=64)] = None,
+) -> PageWish:
+    return PageWish(limit, read_cursor(cursor))
+
+
+def _path_user(user_id: str) -> UUID:
+    return parse_id(user_id)
+
+
+def _path_variant(variant_id: str) -> UUID:
+    return parse_id(variant_id)
+
+
+def _path_order(order_id: str) -> UUID:
+    return parse_id(order_id)
+
+
+def _path_payment(payment_id: str) -> UUID:
+    return parse_id(payment_id)
+
+
+BUYERS: Final = (Role.CUSTOMER, Role.SELLER, Role.ADMIN)
+
+Wired = Annotated[UseCases, Depends(deps_of)]
+Paged = Annotated[PageWish, Depends(_page_wish)]
+PathUser = Annotated[UUID, Depends(_path_user)]
+PathVariant = Annotated[UUID, Depends(_path_variant)]
+PathOrder = Annotated[UUID, Depends(_path_order)]
+PathPayment = Annotated[UUID, Depends(_path_payment)]
+KeyHeader = Annotated[str | None, Header(alias="Idempotency-Key")]
+Buyer = Annotated[Principal, Depends(require_role(*BUYERS))]
+Admin = Annotated[Principal, Depends(require_role(Role.ADMIN))]

@@ -1,0 +1,155 @@
+"""Orders over HTTP."""
+
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from starlette.background import BackgroundTask
+from starlette.routing import Route
+
+from common_lib.auth import CurrentUser, RoleNotAllowed, current_user, require_service
+from common_lib.clock import rfc3339
+from common_lib.idempotency import KeyState, key_from
+from common_lib.problems import PROBLEM_JSON, StrictRoute, parse_id, read_json
+from order_service.api.deps import (
+    BUYERS,
+    JSON,
+    REPLAYED,
+    Paged,
+    PathOrder,
+    Wired,
+    deps_of,
+    json_response,
+    page_response,
+)
+from order_service.models import StatusChange
+from order_service.queries.orders import OrderFilter
+from order_service.schemas.enums import OrderStatus
+from order_service.schemas.orders import (
+    AbortOrder,
+    AbortView,
+    CancelOrder,
+    OrderList,
+    OrderView,
+    PlaceOrder,
+    StatusPatch,
+    Timeline,
+)
+from order_service.services.placing import Placed
+from order_service.services.shapes import Document, order_document
+
+router = APIRouter(route_class=StrictRoute, tags=["orders"])
+
+_CATALOG: Final = "catalog-service"
+
+
+async def place(request: Request) -> Response:
+    """Place an order; the same key and body replay the stored answer."""
+    caller = await current_user(request)
+    if caller.role not in BUYERS:
+        raise RoleNotAllowed
+    body = await _place_body(request)
+    header = request.headers.get("idempotency-key")
+    key = key_from(header, body.key_in_camel, body.key_in_snake)
+    deps = deps_of(request)
+    placed = await deps.placing.place(caller.user_id, key, body)
+    return _answer(placed, BackgroundTask(deps.placing.after, placed))
+
+
+# The hot route: answered without FastAPI's own 100 microseconds.
+place_route = Route("/api/orders", place, methods=["POST"])
+
+
+@router.get("/api/orders", response_model=OrderList)
+async def page(
+    *,
+    request: Request,
+    caller: CurrentUser,
+    deps: Wired,
+    wish: Paged,
+    status: Annotated[OrderStatus | None, Query()] = None,
+    user_id: Annotated[str | None, Query(alias="userId")] = None,
+) -> Response:
+    wanted = OrderFilter(
+        user_id=parse_id(user_id) if user_id is not None else None,
+        status=status,
+        before_id=wish.before_id,
+        limit=wish.limit,
+    )
+    details = await deps.orders.page(caller, wanted)
+    items = [order_document(detail) for detail in details]
+    return page_response(request, wish, items, [detail.order.id for detail in details])
+
+
+@router.get("/api/orders/{order_id}", response_model=OrderView)
+async def detail(order_id: PathOrder, caller: CurrentUser, deps: Wired) -> Response:
+    return json_response(order_document(await deps.orders.detail(caller, order_id)))
+
+
+@router.get("/api/orders/{order_id}/timeline", response_model=Timeline)
+async def timeline(order_id: PathOrder, caller: CurrentUser, deps: Wired) -> Response:
+    changes = await deps.orders.timeline(caller, order_id)
+    return json_response({"items": [_timeline_entry(change) for change in changes]})
+
+
+@router.patch("/api/orders/{order_id}/status", response_model=OrderView)
+async def move(
+    order_id: PathOrder, body: StatusPatch, caller: CurrentUser, deps: Wired
+) -> Response:
+    moved = await deps.orders.move(caller, order_id, body.status, body.note)
+    return json_response(order_document(moved))
+
+
+@router.post("/api/orders/{order_id}/cancel", response_model=OrderView)
+async def cancel(
+    order_id: PathOrder, caller: CurrentUser, deps: Wired, body: CancelOrder | None = None
+) -> Response:
+    reason = body.reason if body else None
+    return json_response(order_document(await deps.orders.cancel(caller, order_id, reason)))
+
+
+@router.post(
+    "/internal/orders/abort",
+    response_model=AbortView,
+    dependencies=[Depends(require_service(_CATALOG))],
+    include_in_schema=False,
+)
+async def abort(body: AbortOrder, deps: Wired) -> Response:
+    """Decide an order whose reservation ran out of time; PLACED stays PLACED."""
+    outcome = await deps.placing.abort(body.user_id, body.idempotency_key)
+    is_placed = outcome.state is KeyState.PLACED
+    order_id = str(outcome.subject_id) if is_placed else None
+    return json_response({"outcome": outcome.state.value, "orderId": order_id})
+
+
+async def _place_body(request: Request) -> PlaceOrder:
+    try:
+        return PlaceOrder.model_validate(await read_json(request))
+    except ValidationError as error:
+        raise RequestValidationError(
+            [{**entry, "loc": ("body", *entry["loc"])} for entry in error.errors()]
+        ) from None
+
+
+def _answer(placed: Placed, after: BackgroundTask) -> Response:
+    headers = {REPLAYED: "true"} if placed.is_replay else {}
+    if placed.order_id is not None:
+        headers["Location"] = f"/api/orders/{placed.order_id}"
+    return Response(
+        placed.body,
+        status_code=placed.status,
+        media_type=JSON if placed.order_id is not None else PROBLEM_JSON,
+        headers=headers,
+        background=after,
+    )
+
+
+def _timeline_entry(change: StatusChange) -> Document:
+    return {
+        "from": change.from_status.value if change.from_status else None,
+        "to": change.to_status.value,
+        "changedBy": str(change.changed_by) if change.changed_by else "system",
+        "note": change.note,
+        "at": rfc3339(change.created_at),
+    }

@@ -1,0 +1,29 @@
+"""Catalog and user events that touch carts."""
+
+from typing import Any, Final
+
+from common_lib.consumer import Process, with_inbox
+from common_lib.database import Database, WriteSession
+from common_lib.events import Envelope
+from common_lib.events.catalog import ProductUpdated
+from common_lib.events.users import UserDeleted
+from order_service.services.carts import Carts
+
+QUEUE: Final = "order-queue"
+
+
+def cart_events(database: Database, carts: Carts) -> Process:
+    """Return the process of order-queue: changed variants are repriced, deleted users erased.
+
+    Both are deletions in Redis, done before the inbox row commits: doing one twice is harmless.
+    """
+
+    async def reprice(session: WriteSession, event: Any, envelope: Envelope) -> None:
+        del session, envelope
+        await carts.forget_quotes([variant.variant_id for variant in event.variants])
+
+    async def erase(session: WriteSession, event: Any, envelope: Envelope) -> None:
+        del session, envelope
+        await carts.clear(event.user_id)
+
+    return with_inbox(database, QUEUE, {ProductUpdated: reprice, UserDeleted: erase})

@@ -1,0 +1,111 @@
+"""The one place where use cases are put together, for the web app and for the worker alike."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from redis.asyncio import Redis
+
+from common_lib.auth import ServiceTokens
+from common_lib.cache import create_redis
+from common_lib.database import Database
+from common_lib.http_client import HttpClient
+from order_service.clients.catalog import Catalog
+from order_service.clients.payments import PaymentProvider
+from order_service.clients.users import Users
+from order_service.services.carts import Carts
+from order_service.services.coupons import Coupons
+from order_service.services.in_flight import InFlight
+from order_service.services.orders import Orders
+from order_service.services.payments import Payments
+from order_service.services.placing import Placing
+from order_service.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class UseCases:
+    """The use cases of one process with the connections they share."""
+
+    database: Database
+    redis: Redis
+    carts: Carts
+    placing: Placing
+    orders: Orders
+    payments: Payments
+    coupons: Coupons
+
+
+@dataclass(frozen=True, slots=True)
+class _Clients:
+    """The pools of connections to the other services and to the provider."""
+
+    catalog: HttpClient
+    users: HttpClient
+    payments: HttpClient
+
+    async def close(self) -> None:
+        for http in (self.catalog, self.users, self.payments):
+            await http.close()
+
+
+@asynccontextmanager
+async def use_cases(settings: Settings, services: ServiceTokens) -> AsyncIterator[UseCases]:
+    """Open what the use cases need, yield them, and close it all."""
+    database, redis = Database(settings), create_redis(settings.redis_url)
+    clients = _clients(settings, services)
+    try:
+        yield _wire(settings, database, redis, clients)
+    finally:
+        await clients.close()
+        await redis.aclose()
+        await database.close()
+
+
+def _clients(settings: Settings, services: ServiceTokens) -> _Clients:
+    return _Clients(
+        catalog=HttpClient(
+            "catalog-service",
+            settings.catalog_url,
+            timeout_s=settings.catalog_timeout_s,
+            tokens=services,
+        ),
+        users=HttpClient(
+            "user-service", settings.user_url, timeout_s=settings.user_timeout_s, tokens=services
+        ),
+        payments=HttpClient(
+            "payment-provider",
+            [settings.payment_sandbox_url],
+            timeout_s=settings.payment_timeout_s,
+        ),
+    )
+
+
+def _wire(settings: Settings, database: Database, redis: Redis, clients: _Clients) -> UseCases:
+    catalog = Catalog(clients.catalog)
+    carts = Carts(redis=redis, catalog=catalog, settings=settings)
+    in_flight = InFlight(
+        redis, ttl_ms=settings.in_flight_ttl_ms, instance=f"{settings.host}:{settings.port}"
+    )
+    return UseCases(
+        database=database,
+        redis=redis,
+        carts=carts,
+        placing=Placing(
+            database=database,
+            redis=redis,
+            catalog=catalog,
+            users=Users(clients.users, cache_ttl_s=settings.contact_cache_ttl_s),
+            carts=carts,
+            in_flight=in_flight,
+            settings=settings,
+        ),
+        orders=Orders(database=database, redis=redis, catalog=catalog),
+        payments=Payments(
+            database=database,
+            redis=redis,
+            in_flight=in_flight,
+            provider=PaymentProvider(clients.payments, timeout_s=settings.payment_timeout_s),
+            settings=settings,
+        ),
+        coupons=Coupons(database=database, settings=settings),
+    )
