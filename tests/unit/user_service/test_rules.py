@@ -1,0 +1,171 @@
+"""Rules of accounts, addresses and requests that need no database."""
+
+import ipaddress
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from common_lib.clock import now
+from common_lib.errors import PreconditionFailed
+from common_lib.ids import new_id
+from tests.shopper import ADDRESS
+from user_service.api.deps import caller_address, expected_versions
+from user_service.models import IllegalStatusChange, User
+from user_service.schemas.addresses import AddressRequest
+from user_service.schemas.enums import UserRole, UserStatus
+from user_service.schemas.fields import normalise_email
+from user_service.schemas.users import RegisterRequest
+from user_service.settings import Settings
+
+
+def user(**changes: Any) -> User:
+    moment = now()
+    values = {
+        "id": new_id(),
+        "email": "a@example.com",
+        "password_hash": "x",
+        "full_name": "A",
+        "role": UserRole.CUSTOMER,
+        "status": UserStatus.ACTIVE,
+        "version": 3,
+        "created_at": moment,
+        "updated_at": moment,
+    }
+    return User(**values | changes)
+
+
+def registration(**changes: Any) -> dict[str, Any]:
+    return {"email": "a@example.com", "password": "password123", "fullName": "A"} | changes
+
+
+@pytest.mark.parametrize("expected", [None, frozenset({3}), frozenset({1, 3})])
+def test_the_version_that_was_seen_passes(expected: frozenset[int] | None) -> None:
+    user().check_version(expected)
+
+
+@pytest.mark.parametrize("expected", [frozenset({2}), frozenset(), frozenset({4, 30})])
+def test_another_version_does_not_pass(expected: frozenset[int]) -> None:
+    with pytest.raises(PreconditionFailed):
+        user().check_version(expected)
+
+
+@pytest.mark.parametrize(
+    ("header", "versions"),
+    [
+        (None, None),
+        ("*", None),
+        ('"4"', {4}),
+        ('"4", "5"', {4, 5}),
+        ('W/"4"', set()),
+        ("4", set()),
+        ("", set()),
+        ('"-4"', set()),
+        ("\"4'", set()),
+    ],
+)
+def test_if_match_names_versions(header: str | None, versions: set[int] | None) -> None:
+    assert expected_versions(header) == versions
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "changes"),
+    [
+        (UserStatus.ACTIVE, UserStatus.SUSPENDED, True),
+        (UserStatus.SUSPENDED, UserStatus.ACTIVE, True),
+        (UserStatus.ACTIVE, UserStatus.ACTIVE, False),
+    ],
+)
+def test_an_account_is_suspended_and_reinstated(
+    start: UserStatus, end: UserStatus, changes: bool
+) -> None:
+    account = user(status=start)
+
+    assert account.change_status(end) is changes
+    assert account.status is end
+
+
+def test_a_deleted_account_stays_deleted() -> None:
+    with pytest.raises(IllegalStatusChange):
+        user(status=UserStatus.DELETED).change_status(UserStatus.ACTIVE)
+
+
+@given(st.emails())
+def test_normalising_an_address_twice_changes_nothing_more(email: str) -> None:
+    once = normalise_email(f" {email} ")
+
+    assert normalise_email(once) == once
+    assert once == once.strip().lower()
+
+
+def test_an_address_is_stored_trimmed_and_in_lower_case() -> None:
+    wanted = RegisterRequest.model_validate(registration(email="  Ann@Example.COM\t"))
+
+    assert wanted.email == "ann@example.com"
+
+
+@pytest.mark.parametrize(
+    "email",
+    ["a@b.co", "first.last+tag@sub.example.co.in", "o'neil@example.com", "1@2.io"],
+)
+def test_usual_addresses_are_taken(email: str) -> None:
+    assert RegisterRequest.model_validate(registration(email=email)).email == email
+
+
+@given(st.text(max_size=40))
+def test_no_text_makes_the_address_check_fail_otherwise_than_by_refusing(text: str) -> None:
+    try:
+        wanted = RegisterRequest.model_validate(registration(email=text))
+    except ValidationError:
+        return
+    assert wanted.email.isascii()
+    assert wanted.email == wanted.email.lower()
+
+
+@pytest.mark.parametrize("pincode", ["560001", "560 001"])
+def test_indian_pincodes_have_six_digits(pincode: str) -> None:
+    assert AddressRequest.model_validate(ADDRESS | {"pincode": pincode}).pincode == pincode
+
+
+@pytest.mark.parametrize("pincode", ["056001", "56001", "5600011", "SW1A 1AA"])
+def test_other_codes_are_no_indian_pincodes(pincode: str) -> None:
+    with pytest.raises(ValidationError):
+        AddressRequest.model_validate(ADDRESS | {"pincode": pincode})
+
+
+def test_other_countries_have_codes_of_their_own() -> None:
+    wanted = AddressRequest.model_validate(ADDRESS | {"country": "gb", "pincode": "SW1A 1AA"})
+
+    assert (wanted.country, wanted.pincode) == ("GB", "SW1A 1AA")
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "caller"),
+    [
+        ("192.0.2.1", "", "192.0.2.1"),
+        ("192.0.2.1", "6.6.6.6", "192.0.2.1"),
+        ("10.1.2.3", "6.6.6.6, 5.5.5.5", "5.5.5.5"),
+        ("10.1.2.3", "2001:DB8::1", "2001:db8::1"),
+        ("10.1.2.3", "garbage", "10.1.2.3"),
+        ("10.1.2.3", "6.6.6.6,", "10.1.2.3"),
+    ],
+)
+def test_the_caller_is_who_a_trusted_proxy_says(peer: str, forwarded: str, caller: str) -> None:
+    deps = SimpleNamespace(trusted_proxies=[ipaddress.ip_network("10.0.0.0/8")])
+    request: Any = SimpleNamespace(
+        client=SimpleNamespace(host=peer),
+        headers={"x-forwarded-for": forwarded},
+        app=SimpleNamespace(state=SimpleNamespace(deps=deps)),
+    )
+
+    assert caller_address(request) == caller
+
+
+def test_the_limits_are_those_of_production_unless_widened() -> None:
+    settings = Settings.model_validate({"database_url": "mysql+asyncmy://localhost/users_db"})
+
+    assert (settings.login_limit_per_15min, settings.register_limit_per_hour) == (5, 5)
+    assert settings.bcrypt_rounds == 12
