@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 from uuid import UUID
 
+import structlog
 from prometheus_client import Counter, Histogram
 
 from catalog_service.models.reservations import (
@@ -24,6 +25,8 @@ from catalog_service.models.reservations import (
     Shortage,
 )
 from common_lib.errors import DomainError, Unavailable
+
+log = structlog.get_logger(__name__)
 
 BATCHES: Final = Histogram(
     "reservation_batch_size",
@@ -118,6 +121,10 @@ class ReservationBatcher:
         queue.append(_Waiter(command, answer))
         return await answer
 
+    def waiting(self, variant_id: UUID) -> int:
+        """Return how many wait for the next transaction of this item."""
+        return len(self._queues.get(variant_id, ()))
+
     def forget_sold_out(self, variant_ids: Iterable[UUID]) -> None:
         """Stock has come back: ask the database again."""
         for variant_id in variant_ids:
@@ -144,7 +151,12 @@ class ReservationBatcher:
         # A task of its own: a caller that goes away must not take the batch with it.
         task = asyncio.create_task(self._lead(variant_id, queue))
         self._leaders.add(task)
-        task.add_done_callback(self._leaders.discard)
+        task.add_done_callback(self._leader_ended)
+
+    def _leader_ended(self, task: "asyncio.Task[None]") -> None:
+        self._leaders.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("batcher.leader_failed", exc_info=error)
 
     async def _lead(self, variant_id: UUID, queue: deque[_Waiter]) -> None:
         try:
