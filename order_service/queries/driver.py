@@ -72,3 +72,11 @@ def many(name: str, head: str, width: int, rows: Sequence[Row]) -> Statement:
     slots = "(" + ", ".join(["%s"] * width) + ")"
     values = ", ".join([slots] * len(rows))
     return Statement(name, f"{head} VALUES {values}", tuple(v for row in rows for v in row))
+
+
+def one_of(name: str, head: str, values: Sequence[Any]) -> Statement:
+    """Return a statement whose head ends in IN, with a slot for each value.
+
+    The driver would take a tuple as one value, but writes bytes inside it as text.
+    """
+    return Statement(name, f"{head} ({', '.join(['%s'] * len(values))})", tuple(values))

@@ -21,7 +21,7 @@ from order_service.models.records import (
     OrderRecord,
     PaymentRecord,
 )
-from order_service.queries.driver import Row, Statement, fetch_all
+from order_service.queries.driver import Row, Statement, fetch_all, one_of
 from order_service.queries.placing import aware
 from order_service.schemas.enums import (
     OrderStatus,
@@ -45,8 +45,8 @@ _PAYMENT_COLUMNS: Final = (
     " captured_minor, refunded_minor, failure_code, next_action_at, created_at"
 )
 _SELECT_ORDER: Final = f"SELECT {_ORDER_COLUMNS} FROM orders WHERE id = %s AND created_at = %s"  # noqa: S608 - constants
-_SELECT_ITEMS: Final = f"SELECT {_ITEM_COLUMNS} FROM order_items WHERE order_id IN %s"  # noqa: S608 - constants
-_SELECT_PAYMENTS: Final = f"SELECT {_PAYMENT_COLUMNS} FROM payments WHERE order_id IN %s"  # noqa: S608 - constants
+_SELECT_ITEMS: Final = f"SELECT {_ITEM_COLUMNS} FROM order_items WHERE order_id IN"  # noqa: S608 - constants
+_SELECT_PAYMENTS: Final = f"SELECT {_PAYMENT_COLUMNS} FROM payments WHERE order_id IN"  # noqa: S608 - constants
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +75,8 @@ async def detail_of(database: Database, order_id: UUID) -> OrderDetail | None:
     raw = order_id.bytes
     statements = [
         Statement("order", _SELECT_ORDER, (raw, to_column(moment))),
-        Statement("items", _SELECT_ITEMS, ((raw,),)),
-        Statement("payments", _SELECT_PAYMENTS, ((raw,),)),
+        one_of("items", _SELECT_ITEMS, (raw,)),
+        one_of("payments", _SELECT_PAYMENTS, (raw,)),
     ]
     async with database.driver() as connection:
         orders, items, payments = await fetch_all(connection, statements)
@@ -94,8 +94,8 @@ async def list_details(database: Database, wanted: OrderFilter) -> list[OrderDet
         items, payments = await fetch_all(
             connection,
             [
-                Statement("items", _SELECT_ITEMS, (ids,)),
-                Statement("payments", _SELECT_PAYMENTS, (ids,)),
+                one_of("items", _SELECT_ITEMS, ids),
+                one_of("payments", _SELECT_PAYMENTS, ids),
             ],
         )
     return _details(orders, items, payments)

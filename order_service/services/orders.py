@@ -46,12 +46,11 @@ from order_service.schemas.enums import (
 )
 from order_service.services import settling
 from order_service.services.drafting import event_fields
-from order_service.services.shapes import event_lines
+from order_service.services.shapes import ORDER_CANCELLED, event_lines
 
 log = structlog.get_logger(__name__)
 
 UNPAID: Final = "not paid in time"
-_ORDER_CANCELLED: Final = "order_cancelled"
 _OVERDUE_BATCH: Final = 50
 
 
@@ -198,7 +197,7 @@ async def _cancel(session: WriteSession, order: Order, *, by: UUID | None, reaso
         # One that a provider may know of stays open: a late capture is given back.
         is_unsent = payment.phase is PaymentPhase.INITIATED
         if payment.status is PaymentStatus.PENDING and is_unsent:
-            payment.fail(_ORDER_CANCELLED)
+            payment.fail(ORDER_CANCELLED)
     await settling.give_back_all(session, order, payments, reason, by)
     event = OrderCancelled(**event_fields(order), reason=reason)
     await enqueue(session, event, source=SOURCE)

@@ -52,7 +52,6 @@ from order_service.services.drafting import (
 )
 from order_service.services.in_flight import InFlight
 from order_service.services.pricing import (
-    CouponAlreadyUsed,
     CouponExhausted,
     CouponNotValid,
     CouponRule,
@@ -387,14 +386,13 @@ def rule_of(before: LookBefore) -> CouponRule | None:
 def _still_usable(
     coupon: CouponRule | None, verdict: Verdict | None, before: LookBefore
 ) -> CouponRule | None:
-    """Return the coupon as it stands now. Raises CouponExhausted or CouponAlreadyUsed."""
+    """Return the coupon as it stands now. Raises what keeps it from being used any more."""
     if coupon is None:
         return None
-    if verdict is Verdict.COUPON_EXHAUSTED:
-        raise CouponExhausted
     current = rule_of(before)
-    if current is None or current.next_use() is None:
-        raise CouponAlreadyUsed
+    if current is None or verdict is Verdict.COUPON_EXHAUSTED:
+        raise CouponExhausted
+    current.check(now())
     return current
 
 

@@ -37,6 +37,7 @@ from order_service.schemas.enums import (
     PaymentStatus,
 )
 from order_service.services.drafting import PROVIDER_OF_CASH, event_fields
+from order_service.services.shapes import SUPERSEDED
 
 log = structlog.get_logger(__name__)
 
@@ -44,7 +45,6 @@ log = structlog.get_logger(__name__)
 RECONCILE_AFTER: Final = tuple(
     timedelta(seconds=seconds) for seconds in (30, 120, 600, 3600, 86_400)
 )
-SUPERSEDED: Final = "superseded"
 LATE_CAPTURE: Final = "the order was no longer to be paid"
 
 PAYMENTS: Final = Counter("payments_total", "What became of payments", ["outcome"])

@@ -15,6 +15,11 @@ from order_service.schemas.enums import PaymentMethod, PaymentPhase, PaymentStat
 
 Document = dict[str, Any]
 
+# Attempts no provider refused: the order moved on without them.
+SUPERSEDED: Final = "superseded"
+ORDER_CANCELLED: Final = "order_cancelled"
+CLOSED_BY_US: Final = (SUPERSEDED, ORDER_CANCELLED)
+
 _PAY: Final = "Send a paymentToken to start the payment"
 _PAY_AGAIN: Final = "The payment failed; send another paymentToken to try again"
 
@@ -81,7 +86,7 @@ def refund_document(refund: ReturnRefund) -> Document:
 
 def next_action(payment: PaymentRecord | Payment) -> Document | None:
     """Return what the customer has to do for the payment to go on; None when nothing."""
-    if payment.status is PaymentStatus.FAILED:
+    if payment.status is PaymentStatus.FAILED and payment.failure_code not in CLOSED_BY_US:
         return _pay_action(payment.order_id, _PAY_AGAIN)
     is_waiting = payment.phase is PaymentPhase.INITIATED and payment.next_action_at is None
     is_online = payment.method is not PaymentMethod.COD
