@@ -1,0 +1,236 @@
+"""One hot item: the catalog's joined transactions against one lock and transaction per buyer."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from shop.stack.errors import StackError
+from shop.stack.layout import REPOSITORY
+from tests.bench import c_client
+from tests.bench.load import Request
+from tests.bench.report import Row
+from tests.bench.stats import ratio
+from tests.bench.world import MYSQL, Variant, World
+
+SECTION = "Reservations of one item"
+BUYERS = 64
+ROUNDS = 2
+SELL_OUT_UNITS = 500
+SELL_OUT_S = 20
+DESIGNS = ("joined", "locked")
+LEAST_OVER_BASELINE = 10
+GOAL_OVER_BASELINE = 50
+GOAL_OVER_C_CLIENT = 3
+
+
+@dataclass(frozen=True)
+class Sold:
+    """What one design did over all rounds."""
+
+    per_second: float
+    p50_ms: float
+    p99_ms: float
+    cpu_us: float
+
+    def text(self) -> str:
+        return (
+            f"{self.per_second:,.0f}/s, p50 {self.p50_ms:.1f} ms, p99 {self.p99_ms:.1f} ms, "
+            f"{self.cpu_us:.0f} µs CPU each"
+        )
+
+
+class Reservers:
+    """The process of the buyers, who work when told to."""
+
+    def __init__(self, world: World, process: "subprocess.Popen[str]") -> None:
+        self._world = world
+        self._process = process
+
+    def buy(
+        self, design: str, variant: Variant, clients: int, seconds: float | None = None
+    ) -> dict[str, Any]:
+        """Run one design and check that every unit granted is a unit taken."""
+        before = _reserved(self._world, variant)
+        seconds = seconds or self._world.seconds / ROUNDS
+        found = self._ask(
+            {"design": design, "variant": str(variant.id), "clients": clients, "seconds": seconds}
+        )
+        taken = _reserved(self._world, variant) - before
+        if taken != found["granted_in_all"]:
+            raise StackError(
+                f"{design} granted {found['granted_in_all']} units but took {taken}", "report it"
+            )
+        return found
+
+    def _ask(self, work: dict[str, Any]) -> dict[str, Any]:
+        if self._process.stdin is None or self._process.stdout is None:
+            raise StackError("the buyers have no pipe", "report it")
+        self._process.stdin.write(json.dumps(work) + "\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        if not line:
+            raise StackError("the buyers' process ended", f"see {_log(self._world)}")
+        found: dict[str, Any] = json.loads(line)
+        return found
+
+
+def measure(world: World) -> list[Row]:
+    variants = world.variants(4)
+    if world.tools.sysbench is not None:
+        c_client.make_counter(world)
+    with _reservers(world) as reservers:
+        rows = _in_process(world, reservers, variants)
+    return [*rows, *_over_http(world, variants[3])]
+
+
+@contextmanager
+def _reservers(world: World) -> Iterator[Reservers]:
+    """Start the buyers' process; it ends with the block."""
+    with (
+        _log(world).open("w") as log,
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.bench.reservers"],
+            cwd=REPOSITORY,
+            env={**os.environ, **world.stack.environment("catalog")},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        ) as process,
+    ):
+        try:
+            yield Reservers(world, process)
+        finally:
+            process.terminate()
+
+
+def _log(world: World) -> Path:
+    return world.stack.log("bench-reservers")
+
+
+def _in_process(world: World, reservers: Reservers, variants: Sequence[Variant]) -> list[Row]:
+    runs: dict[str, list[dict[str, Any]]] = {design: [] for design in DESIGNS}
+    bare: list[float] = []
+    for turn in range(ROUNDS):
+        for design in DESIGNS:
+            with world.step(f"{design}, {BUYERS} buyers, round {turn + 1}"):
+                runs[design].append(reservers.buy(design, variants[0], BUYERS))
+        if world.tools.sysbench is not None:
+            with world.step(f"sysbench, {BUYERS} threads, round {turn + 1}"):
+                bare.append(c_client.one_row_updates(world, BUYERS))
+    alone = {}
+    for design in ("joined", "plain"):
+        with world.step(f"{design}, 1 buyer"):
+            alone[design] = _joined([reservers.buy(design, variants[1], 1)])
+    with world.step(f"{SELL_OUT_UNITS} units, {BUYERS} buyers until sold out"):
+        sold_out = _sell_out(world, reservers, variants[2])
+    found = {design: _joined(rounds) for design, rounds in runs.items()}
+    return [
+        *_rows(found["joined"], found["locked"], bare),
+        *_alone_rows(alone["joined"], alone["plain"]),
+        sold_out,
+    ]
+
+
+def _rows(joined: Sold, locked: Sold, bare: list[float]) -> list[Row]:
+    over = ratio(joined.per_second, locked.per_second)
+    both = f"joined {joined.text()}; lock per request {locked.text()}"
+    rows = [
+        Row(
+            "At least 10 times the lock-per-request design, 64 buyers (this issue)",
+            both,
+            f"{over:.0f}",
+            over >= LEAST_OVER_BASELINE,
+        ),
+        Row(
+            "At least 50 times the lock-per-request design",
+            both,
+            f"{over:.0f}",
+            over >= GOAL_OVER_BASELINE,
+        ),
+    ]
+    if bare:
+        least = sum(bare) / len(bare)
+        over_c = ratio(joined.per_second, least)
+        rows.append(
+            Row(
+                "At least 3 times sysbench's C client updating one row, 64 threads",
+                f"joined {joined.per_second:,.0f}/s; sysbench {least:,.0f}/s",
+                f"{over_c:.1f}",
+                over_c >= GOAL_OVER_C_CLIENT,
+            )
+        )
+    return rows
+
+
+def _alone_rows(joined: Sold, plain: Sold) -> list[Row]:
+    return [
+        Row(
+            "A buyer alone waits little longer than for a plain transaction",
+            f"joined p50 {joined.p50_ms:.2f} ms (reservation, lines, ledger, counter); "
+            f"plain p50 {plain.p50_ms:.2f} ms (ledger, counter)",
+            f"{ratio(joined.p50_ms, plain.p50_ms):.2f}",
+        )
+    ]
+
+
+def _sell_out(world: World, reservers: Reservers, variant: Variant) -> Row:
+    """Let the buyers want more than there is; exactly what there is may be sold."""
+    world.execute(
+        "catalog",
+        f"UPDATE inventory SET quantity = reserved + {SELL_OUT_UNITS}"  # noqa: S608 - our own id
+        f" WHERE variant_id = x'{variant.id.hex}'",
+    )
+    found = reservers.buy("joined", variant, BUYERS, SELL_OUT_S)
+    granted = found["granted_in_all"]
+    return Row(
+        "No unit oversold",
+        f"{SELL_OUT_UNITS} units, {BUYERS} buyers until refused: {granted} granted",
+        is_met=granted == SELL_OUT_UNITS,
+    )
+
+
+def _reserved(world: World, variant: Variant) -> int:
+    statement = "SELECT reserved FROM inventory WHERE variant_id = :id"
+    return int(world.scalar("catalog", statement, id=variant.id.bytes))
+
+
+def _joined(rounds: list[dict[str, Any]]) -> Sold:
+    granted = sum(found["granted"] for found in rounds)
+    return Sold(
+        per_second=granted / sum(found["elapsed_s"] for found in rounds),
+        p50_ms=max(found["p50_ms"] for found in rounds),
+        p99_ms=max(found["p99_ms"] for found in rounds),
+        cpu_us=sum(found["cpu_s"] for found in rounds) * 1e6 / max(1, granted),
+    )
+
+
+def _over_http(world: World, variant: Variant) -> list[Row]:
+    if world.tools.wrk is None:
+        return []
+    world.need("user", "catalog")
+    bodies = world.stack.layout.home / "reserve.json"
+    bodies.write_text(
+        '{"reservationId":"{id}","orderId":"{id}","fingerprint":"bench",'
+        f'"items":[{{"variantId":"{variant.id}","quantity":1}}]}}\n'
+    )
+    request = Request("POST", "/internal/inventory/reserve", world.service_token(), bodies)
+    url = world.stack.layout.url("catalog")
+    world.warm_up(url, request, BUYERS)
+    with world.step(f"POST {request.path}, {BUYERS} clients"):
+        found = world.measure(url, request, clients=BUYERS, watch=["catalog", MYSQL])
+    outcome = found.outcome
+    return [
+        Row(
+            "Over HTTP, POST /internal/inventory/reserve, 64 clients",
+            f"{outcome.per_second:,.0f}/s, p50 {outcome.p50_ms:.1f} ms, "
+            f"p99 {outcome.p99_ms:.1f} ms; CPU each: catalog {found.cpu_us('catalog'):.0f} µs, "
+            f"MySQL {found.cpu_us(MYSQL):.0f} µs",
+        )
+    ]
