@@ -79,10 +79,7 @@ def restart(
     """Stop and start processes again, for example after a change of their code."""
     with _told_plainly():
         stack = _native("restart")
-        wanted = [_known(name, PROCESS_NAMES) for name in names or PROCESS_NAMES]
-        for name in wanted:
-            stack.terminate(name)
-        stack.start_processes(wanted)
+        stack.restart([_known(name, PROCESS_NAMES) for name in names or PROCESS_NAMES])
 
 
 @app.command()

@@ -4,8 +4,16 @@ import os
 from collections.abc import Mapping
 
 from shop.stack.credentials import Secrets, key_file
-from shop.stack.layout import ACCOUNT, DATABASE_USER, REGION, SERVICES, Layout
-from shop.stack.ports import LOOPBACK
+from shop.stack.layout import (
+    ACCOUNT,
+    CHOICE_VARIABLE,
+    DATABASE_USER,
+    HOME_VARIABLE,
+    REGION,
+    SERVICES,
+    Layout,
+)
+from shop.stack.ports import LOOPBACK, OFFSET_VARIABLE, Ports, port_variable
 
 # Defaults of the local stack that the caller's own environment overrides.
 DEFAULTS = {
@@ -14,6 +22,22 @@ DEFAULTS = {
     "SHOP_LOGIN_LIMIT_PER_15MIN": "100000",
     "SHOP_REGISTER_LIMIT_PER_HOUR": "100000",
 }
+
+
+# Settings of the stack itself, which reach the processes as addresses and no other way.
+STACK_ONLY = frozenset(
+    {
+        OFFSET_VARIABLE,
+        CHOICE_VARIABLE,
+        HOME_VARIABLE,
+        *(port_variable(name) for name in Ports.names()),
+    }
+)
+
+
+def decides_about_processes(variable: str) -> bool:
+    """Whether a process must be restarted when this variable has changed."""
+    return variable.startswith("SHOP_") and variable not in STACK_ONLY
 
 
 def database_variable(service: str) -> str:
@@ -74,6 +98,7 @@ def _common(layout: Layout, secrets: Secrets) -> dict[str, str]:
         "SHOP_AWS_SECRET_ACCESS_KEY": "test",
         "SHOP_JWKS_URL": f"{layout.url('user')}/.well-known/jwks.json",
         "SHOP_SERVICE_TOKEN_KEY_FILE": str(key_file(layout.keys, "service")),
+        "SHOP_STOREFRONT_URL": layout.url("gateway"),
         "SHOP_PAYMENT_SANDBOX_URL": layout.url("payment-sandbox"),
         "SHOP_PAYMENT_WEBHOOK_SECRET": secrets.payment_webhook_secret,
         **{f"SHOP_{name.upper()}_URL": layout.url(name) for name in SERVICES},

@@ -9,7 +9,9 @@ from shop.stack import memory
 from shop.stack.ports import LOOPBACK, Ports
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-LOCAL = Path(os.environ.get("SHOP_LOCAL") or REPOSITORY / ".local")
+HOME_VARIABLE = "SHOP_LOCAL"
+CHOICE_VARIABLE = "SHOP_DATABASE_SERVER"
+LOCAL = Path(os.environ.get(HOME_VARIABLE) or REPOSITORY / ".local")
 DATABASE_USER = "shop"
 REGION = "ap-south-1"
 ACCOUNT = "000000000000"

@@ -14,13 +14,12 @@ from pathlib import Path
 from shop.stack import debian
 from shop.stack.credentials import Secrets
 from shop.stack.errors import StackError
-from shop.stack.layout import DATABASE_USER, Layout
+from shop.stack.layout import CHOICE_VARIABLE, DATABASE_USER, Layout
 from shop.stack.ports import LOOPBACK
 from shop.stack.processes import Spec
 from shop.stack.progress import Progress, Step, run_logged
 
 OLDEST_MYSQL = (8, 4)
-CHOICE_VARIABLE = "SHOP_DATABASE_SERVER"
 COLLATION = "utf8mb4_unicode_520_ci"
 PACKET_HEADER_BYTES = 4
 PROTOCOL_VERSION = b"\x0a"

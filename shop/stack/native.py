@@ -12,7 +12,13 @@ from pathlib import Path
 
 from shop.stack import checks, commander, localstack, mysql, redis
 from shop.stack.credentials import Secrets, load_or_create
-from shop.stack.environment import database_url, database_variable, process_environment, wiring
+from shop.stack.environment import (
+    database_url,
+    database_variable,
+    decides_about_processes,
+    process_environment,
+    wiring,
+)
 from shop.stack.errors import StackError
 from shop.stack.layout import MODULES, PROCESS_NAMES, REPOSITORY, SERVICES, Layout
 from shop.stack.ports import is_taken, port_taken
@@ -56,6 +62,7 @@ class NativeStack:
         before = set(self.running())
         try:
             with self._only_one():
+                self._refuse_taken_ports((*self.part_names(), *PROCESS_NAMES))
                 self.start_parts()
                 self.migrate()
                 self.start_processes()
@@ -135,6 +142,12 @@ class NativeStack:
     def terminate(self, name: str, deadline_s: float = STOP_DEADLINE_S) -> None:
         """SIGTERM one process or part and wait for it; SIGKILL after the deadline."""
         self.processes.stop([name], deadline_s)
+
+    def restart(self, names: Iterable[str]) -> None:
+        """Stop processes gracefully and start them again, ready."""
+        wanted = list(names)
+        self._stop(wanted)
+        self.start_processes(wanted)
 
     def pause(self, name: str) -> None:
         """SIGSTOP: it keeps its connections and answers nobody."""
@@ -216,7 +229,7 @@ class NativeStack:
             argv=(sys.executable, "-m", MODULES[name]),
             env=env,
             cwd=REPOSITORY,
-            wiring={key: value for key, value in env.items() if key.startswith("SHOP_")},
+            wiring={key: value for key, value in env.items() if decides_about_processes(key)},
         )
 
     def _start_and_wait(self, specs: list[Spec]) -> None:
@@ -224,13 +237,17 @@ class NativeStack:
         self._await([spec.name for spec in specs])
 
     def _start(self, specs: list[Spec]) -> None:
+        running = {spec.name: self.processes.find(spec.name) for spec in specs}
+        stale = [
+            spec.name
+            for spec in specs
+            if (identity := running[spec.name]) and identity.fingerprint != spec.fingerprint
+        ]
+        if stale:
+            self.progress.note(f"restarting with other settings: {', '.join(stale)}")
+            self._stop(stale)
         for spec in specs:
-            running = self.processes.find(spec.name)
-            if running is not None and running.fingerprint != spec.fingerprint:
-                self.progress.note(f"{spec.name} runs with other settings: restarting it")
-                self.processes.stop([spec.name], STOP_DEADLINE_S)
-                running = None
-            if running is None:
+            if running[spec.name] is None or spec.name in stale:
                 self.processes.start(spec)
 
     def _await(self, names: Iterable[str], deadline_s: float = READY_DEADLINE_S) -> None:

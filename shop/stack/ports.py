@@ -158,9 +158,9 @@ def _refuse_doubles(chosen: Mapping[str, int]) -> None:
 
 
 def _suggestion(port: int) -> int:
-    return next(
-        (p for p in range(port + 1, min(port + 200, HIGHEST_PORT)) if not is_taken(p)), port
-    )
+    """Return a free port near enough to remember and far enough from our other defaults."""
+    candidates = range(port + 100, min(port + 200, HIGHEST_PORT))
+    return next((candidate for candidate in candidates if not is_taken(candidate)), port)
 
 
 def _listening_inodes(port: int) -> set[str]:

@@ -37,7 +37,9 @@ class Step:
             self._status.update(f"{escape(text)} [dim]{self.elapsed_s:.0f} s[/]")
         elif time.monotonic() - self._spoken >= HEARTBEAT_S:
             self._spoken = time.monotonic()
-            self._console.print(f"  … {text} ({self.elapsed_s:.0f} s)", markup=False)
+            self._console.print(
+                f"  … {text} ({self.elapsed_s:.0f} s)", markup=False, soft_wrap=True
+            )
 
 
 class Progress:

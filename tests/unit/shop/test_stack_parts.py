@@ -5,7 +5,7 @@ import pytest
 
 from shop.stack import checks, debian, mysql
 from shop.stack.credentials import load_or_create
-from shop.stack.environment import process_environment, wiring
+from shop.stack.environment import decides_about_processes, process_environment, wiring
 from shop.stack.errors import StackError
 from shop.stack.layout import PROCESS_NAMES, SERVICES, Layout
 from shop.stack.ports import Ports
@@ -114,3 +114,17 @@ def test_an_unpacked_program_runs_through_the_loader_beside_it(tmp_path: Path) -
 def test_every_stack_error_is_one_line_with_cause_and_fix() -> None:
     error = StackError("port 1 is taken", "choose another")
     assert str(error) == "port 1 is taken. Fix: choose another"
+
+
+@pytest.mark.parametrize(
+    ("variable", "decides"),
+    [
+        ("SHOP_RATE_LIMIT_PER_MINUTE", True),
+        ("SHOP_PORT", True),
+        ("SHOP_PORT_OFFSET", False),
+        ("SHOP_REDIS_PORT", False),
+        ("PATH", False),
+    ],
+)
+def test_only_settings_of_a_process_make_it_restart(variable: str, *, decides: bool) -> None:
+    assert decides_about_processes(variable) is decides
