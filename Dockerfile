@@ -32,11 +32,11 @@ ENV PATH=/opt/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     INIT_PYTHON=/opt/venv/bin/python
 
-# A fixed uid, so that volumes and pod security policies can name it. The key directories exist
-# here so that fresh volumes mounted over them belong to that user.
+# A fixed uid, so that volumes and pod security policies can name it. The directories exist here
+# so that fresh volumes mounted over them belong to that user.
 RUN groupadd --gid 10001 shop \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /app --shell /usr/sbin/nologin shop \
-    && install -d -o 10001 -g 10001 -m 0700 /keys/service /keys/tokens
+    && install -d -o 10001 -g 10001 -m 0700 /keys/service /keys/tokens /data
 
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /app /app

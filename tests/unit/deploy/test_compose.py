@@ -218,9 +218,13 @@ def test_localstack_gets_its_topology_back_at_every_start() -> None:
     assert SERVICES["localstack"]["image"] == "localstack/localstack:4.13.1"
 
 
-def test_only_the_user_service_can_read_the_token_signing_key() -> None:
-    readers = {n for n in PROCESSES if any("token-keys" in v for v in SERVICES[n]["volumes"])}
-    assert readers == {"user"}
+def test_each_signing_key_is_mounted_only_where_it_is_used() -> None:
+    def holders(volume: str) -> set[str]:
+        mounts = {name: SERVICES[name]["volumes"] for name in PROCESSES}
+        return {name for name, volumes in mounts.items() if any(volume in v for v in volumes)}
+
+    assert holders("token-keys") == {"user"}
+    assert holders("service-keys") == PROCESSES - {"payment-sandbox"}
 
 
 def test_the_seed_runs_on_request_only() -> None:
@@ -237,6 +241,6 @@ def test_the_seed_fills_the_databases_that_the_services_use() -> None:
 
 
 def test_the_secrets_of_the_file_are_refused_in_production() -> None:
-    secret = COMPOSE["x-payment"]["SHOP_PAYMENT_WEBHOOK_SECRET"]
+    secret = COMPOSE["x-webhook-secret"]["SHOP_PAYMENT_WEBHOOK_SECRET"]
     assert secret.removeprefix("${SHOP_PAYMENT_WEBHOOK_SECRET:-")[:-1] in DEV_ONLY_SECRETS
     assert COMPOSE["x-environment"]["SHOP_AWS_SECRET_ACCESS_KEY"] in DEV_ONLY_SECRETS
