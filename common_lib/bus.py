@@ -18,6 +18,17 @@ log = structlog.get_logger(__name__)
 # The services' own limit for a batch: https://docs.aws.amazon.com/sns/latest/api/API_PublishBatch.html
 MAX_BATCH: Final = 10
 BUS_FAILURES: Final = (BotoCoreError, ClientError, OSError, TimeoutError)
+# Refusals of what was sent, whatever the state of the service: a later try ends the same way.
+_MESSAGE_FAULTS: Final = frozenset(
+    {
+        "BatchRequestTooLong",
+        "InvalidParameter",
+        "InvalidParameterValue",
+        "ParameterValueInvalid",
+        "ValidationError",
+        "ValidationException",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +95,38 @@ class Bus:
         await self._stack.aclose()
 
     async def publish(self, topic: str, messages: Sequence[OutgoingMessage]) -> dict[str, str]:
-        """Publish at most ten messages; return the refused entries with their reason."""
-        entries = [_entry(message) for message in messages]
+        """Publish at most ten messages; return the refused entries with their reason.
+
+        SNS refuses a whole batch for one unacceptable entry; each is then sent alone.
+        """
+        try:
+            return await self._publish_batch(topic, messages)
+        except Unavailable as error:
+            fault = _fault_of_message(error.__cause__)
+            if fault is None:
+                raise
+        if len(messages) == 1:
+            return {messages[0].entry_id: fault}
+        refused: dict[str, str] = {}
+        for message in messages:
+            refused |= await self.publish(topic, [message])
+        return refused
+
+    async def _publish_batch(
+        self, topic: str, messages: Sequence[OutgoingMessage]
+    ) -> dict[str, str]:
         with _translated("sns"):
             answer = await self._sns.publish_batch(
-                TopicArn=self.topic_arn(topic), PublishBatchRequestEntries=entries
+                TopicArn=self.topic_arn(topic),
+                PublishBatchRequestEntries=[_entry(message) for message in messages],
             )
-        return {entry["Id"]: entry.get("Code", "failed") for entry in answer.get("Failed", ())}
+        accepted = {entry["Id"] for entry in answer.get("Successful", ())}
+        reasons = {entry["Id"]: entry.get("Code", "failed") for entry in answer.get("Failed", ())}
+        return {
+            message.entry_id: reasons.get(message.entry_id, "unanswered")
+            for message in messages
+            if message.entry_id not in accepted
+        }
 
     async def receive(
         self, queue: str, *, wait_s: int = 20, max_messages: int = MAX_BATCH, visibility_s: int = 60
@@ -147,6 +183,12 @@ def _translated(service: str) -> Any:
     except BUS_FAILURES as error:
         log.warning("bus.unavailable", part=service, error=type(error).__name__)
         raise Unavailable(f"{service} does not answer") from error
+
+
+def _fault_of_message(error: BaseException | None) -> str | None:
+    """Return the code of a refusal that is the message's own fault, else None."""
+    code = str(error.response["Error"]["Code"]) if isinstance(error, ClientError) else None
+    return code if code in _MESSAGE_FAULTS else None
 
 
 def _entry(message: OutgoingMessage) -> dict[str, Any]:
