@@ -35,13 +35,15 @@ class LockPerRequest:
     async def take_one(self) -> bool:
         """Return whether there was a unit left; durable when it returns."""
         token = secrets.token_bytes(16)
-        while not await self._redis.set(self._key, token, nx=True, px=TTL_MS):
-            # Nobody in this process can tell when another's lock is free: the design polls.
+        while not await self._has_locked(token):  # noqa: ASYNC110 - the design polls
             await asyncio.sleep(RETRY_PAUSE_S)
         try:
             return await self._select_and_update()
         finally:
             await self._redis.eval(_RELEASE, 1, self._key, token)
+
+    async def _has_locked(self, token: bytes) -> bool:
+        return bool(await self._redis.set(self._key, token, nx=True, px=TTL_MS))
 
     async def _select_and_update(self) -> bool:
         async with self._connect() as connection, connection.cursor() as cursor:
