@@ -343,6 +343,7 @@ async def test_the_sixth_open_unpaid_order_is_refused_also_at_once(shop: OpenSho
 
 async def test_a_lost_answer_to_commit_is_read_again_and_not_compensated(shop: OpenShop) -> None:
     shopper, variant = shop.somebody(), shop.sell()
+    await shop.somebody().place([line(variant)])  # opens the connection that is to be cut
     shop.wire.cut = Cut.AFTER_THE_SERVER
 
     answer = await shopper.place([line(variant)])
@@ -355,13 +356,14 @@ async def test_a_lost_answer_to_commit_is_read_again_and_not_compensated(shop: O
 
 async def test_a_commit_that_never_arrived_is_made_again(shop: OpenShop) -> None:
     shopper, variant = shop.somebody(), shop.sell()
+    await shop.somebody().place([line(variant)])  # opens the connection that is to be cut
     shop.wire.cut = Cut.BEFORE_THE_SERVER
 
     answer = await shopper.place([line(variant)])
 
     assert answer.status_code == 201, answer.text
     assert await orders_of(shop, shopper) == 1
-    assert shop.neighbours.held(variant) == 1
+    assert shop.neighbours.held(variant) == 2
 
 
 async def test_nothing_is_released_while_the_catalog_is_away(shop: OpenShop) -> None:
