@@ -1,0 +1,118 @@
+"""The notification service's parts in this process, on real MySQL, SES, SQS and Redis."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import delete, select, text
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from common_lib.database import Database
+from common_lib.events import Envelope, Event
+from notification_service.clients import Mail, MailSender
+from notification_service.consumers import mail_process
+from notification_service.models import NotificationLog
+from notification_service.services.mails import House
+from notification_service.services.notifications import Notifications
+from notification_service.settings import Settings
+from shop.migrations import upgrade
+from shop.stack.native import NativeStack
+
+HOUSE = House("The Shop", "http://localhost:8080", "ops@ecommerce.com")
+LEASE = timedelta(seconds=30)
+
+
+@dataclass
+class CountingSender:
+    """Passes mails on to the real SES and remembers them; raises `error` instead if it is set."""
+
+    ses: MailSender
+    sent: list[Mail] = field(default_factory=list)
+    error: Exception | None = None
+
+    async def send(self, mail: Mail) -> str:
+        if self.error is not None:
+            raise self.error
+        message_id = await self.ses.send(mail)
+        self.sent.append(mail)
+        return message_id
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The use cases on a database of their own, and a look into its log."""
+
+    settings: Settings
+    database: Database
+    sender: CountingSender
+    notifications: Notifications
+
+    def another(self) -> Notifications:
+        """Return what a second process would have: the same parts, no shared memory."""
+        sender: Any = self.sender
+        return Notifications(self.database, sender, LEASE)
+
+    async def process(self, envelope: Envelope) -> None:
+        await mail_process(self.notifications, HOUSE)(envelope)
+
+    async def rows(self) -> list[NotificationLog]:
+        async with self.database.read() as session:
+            found = await session.scalars(select(NotificationLog).order_by(NotificationLog.id))
+            return list(found)
+
+    async def row(self, event_id: UUID) -> NotificationLog:
+        (found,) = [row for row in await self.rows() if row.event_id == event_id]
+        return found
+
+
+@pytest.fixture(scope="session")
+async def mail_database(parts: NativeStack) -> AsyncIterator[str]:
+    """A migrated database that no worker of the stack writes to; each test finds it empty."""
+    server, _, _ = parts.database_url("notification").rpartition("/")
+    admin = create_async_engine(parts.database_url("notification"), poolclass=NullPool)
+    async with admin.connect() as connection:
+        await connection.execute(text("CREATE DATABASE scratch_mails"))
+        await asyncio.to_thread(upgrade, "notification", f"{server}/scratch_mails")
+        yield f"{server}/scratch_mails"
+        await connection.execute(text("DROP DATABASE scratch_mails"))
+    await admin.dispose()
+
+
+@pytest.fixture(scope="session")
+async def ses(parts: NativeStack, mail_database: str) -> AsyncIterator[MailSender]:
+    """One client for all tests: making one costs most of a second."""
+    async with MailSender(notification_settings(parts, database_url=mail_database)) as sender:
+        yield sender
+
+
+@pytest.fixture
+async def desk(parts: NativeStack, mail_database: str, ses: MailSender) -> AsyncIterator[Desk]:
+    settings = notification_settings(parts, database_url=mail_database)
+    database = Database(settings)
+    await database.transact(_empty)
+    sender = CountingSender(ses)
+    substitute: Any = sender
+    yield Desk(settings, database, sender, Notifications(database, substitute, LEASE))
+    await database.close()
+
+
+async def _empty(session: Any) -> None:
+    await session.execute(delete(NotificationLog))
+
+
+def notification_settings(parts: NativeStack, **changes: Any) -> Settings:
+    environment = {
+        name.removeprefix("SHOP_").lower(): value
+        for name, value in parts.environment("notification").items()
+    }
+    known = {name: value for name, value in environment.items() if name in Settings.model_fields}
+    return Settings.model_validate(known | changes)
+
+
+def enveloped(event: Event) -> Envelope:
+    return Envelope.wrap(event, source="test", correlation_id="request-1")

@@ -1,0 +1,229 @@
+"""One event, one mail: on real MySQL and SES."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import sqlalchemy as sa
+
+from common_lib.clock import now
+from common_lib.errors import Unavailable
+from common_lib.events import Envelope, InvalidEvent
+from common_lib.events.orders import OrderConfirmed
+from notification_service.clients import MailRefused, MailSender
+from notification_service.models import NotificationLog
+from notification_service.schemas import NotificationStatus
+from notification_service.services.mails import compose
+from notification_service.services.notifications import BeingSent
+from shop.stack.native import NativeStack
+from tests.integration.notification_service.conftest import HOUSE, Desk, enveloped
+from tests.mailbox import mails_to
+from tests.shopper import at_once
+from tests.unit.notification_service import events
+
+
+def somebody() -> str:
+    return f"{uuid4().hex}@example.com"
+
+
+async def set_lease(desk: Desk, until: Any) -> None:
+    async def work(session: Any) -> None:
+        await session.execute(sa.update(NotificationLog).values(lease_until=until))
+
+    await desk.database.transact(work)
+
+
+async def test_an_order_is_mailed_as_it_was_composed_and_logged(
+    desk: Desk, parts: NativeStack
+) -> None:
+    recipient = somebody()
+    event = events.order_created(email=recipient)
+    envelope = enveloped(event)
+
+    await desk.process(envelope)
+
+    (mail,) = await mails_to(parts, recipient)
+    row = await desk.row(envelope.event_id)
+    notice = compose(event, HOUSE)
+    assert notice is not None
+    assert (mail["subject"], mail["html"], mail["text"]) == (
+        notice.mail.subject,
+        notice.mail.html,
+        notice.mail.text,
+    )
+    assert (row.status, row.recipient, row.subject) == (
+        NotificationStatus.SENT,
+        recipient,
+        "Order Placed — ORD-123456",
+    )
+    assert (row.user_id, row.order_id) == (event.user_id, event.order_id)
+    assert row.event_type == "ORDER_CREATED"
+    assert row.sent_at is not None
+    assert row.provider_message_id
+    assert row.lease_token is None
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        events.order_created,
+        events.order_shipped,
+        events.order_delivered,
+        events.order_cancelled,
+        events.payment_succeeded,
+        events.payment_failed,
+        events.user_registered,
+        events.low_stock,
+    ],
+)
+async def test_every_kind_of_mail_goes_out(desk: Desk, kind: Any) -> None:
+    await desk.process(enveloped(kind()))
+
+    (row,) = await desk.rows()
+    assert row.status is NotificationStatus.SENT
+
+
+async def test_the_same_event_twice_is_mailed_once(desk: Desk) -> None:
+    envelope = enveloped(events.user_registered(email=somebody()))
+
+    await desk.process(envelope)
+    await desk.process(envelope)
+
+    assert len(desk.sender.sent) == 1
+    assert len(await desk.rows()) == 1
+
+
+async def test_two_events_of_one_order_are_two_mails(desk: Desk) -> None:
+    order = events.order(email=somebody())
+
+    await desk.process(enveloped(events.order_created(**order)))
+    await desk.process(enveloped(events.order_shipped(**order)))
+
+    assert [mail.subject for mail in desk.sender.sent] == [
+        "Order Placed — ORD-123456",
+        "Order Shipped 🚚",
+    ]
+
+
+async def test_of_ten_processes_with_one_event_one_sends(desk: Desk) -> None:
+    event = events.order_created(email=somebody())
+    envelope = enveloped(event)
+    notice = compose(event, HOUSE)
+    assert notice is not None
+
+    async def outcome(process: Any) -> str:
+        try:
+            return "sent" if await process.notify(envelope, notice) else "known"
+        except BeingSent:
+            return "held"
+
+    outcomes = await at_once(*(outcome(desk.another()) for _ in range(10)))
+
+    assert outcomes.count("sent") == 1
+    assert len(desk.sender.sent) == 1
+    assert (await desk.row(envelope.event_id)).status is NotificationStatus.SENT
+
+
+async def test_a_claim_of_another_process_is_respected_until_it_runs_out(desk: Desk) -> None:
+    event = events.order_created(email=somebody())
+    envelope = enveloped(event)
+    desk.sender.error = KeyboardInterrupt("the process dies in the middle")  # type: ignore[assignment]
+    with pytest.raises(KeyboardInterrupt):
+        await desk.process(envelope)
+    desk.sender.error = None
+
+    with pytest.raises(BeingSent):
+        await desk.process(envelope)
+    await set_lease(desk, now() - timedelta(seconds=1))
+    await desk.process(envelope)
+
+    assert len(desk.sender.sent) == 1
+
+
+async def test_an_outage_of_ses_keeps_the_mail_and_the_claim_is_given_back(
+    desk: Desk, parts: NativeStack
+) -> None:
+    del parts
+    envelope = enveloped(events.order_created(email=somebody()))
+    away = desk.settings.model_copy(update={"aws_endpoint_url": "http://127.0.0.1:1"})
+    async with MailSender(away) as unreachable:
+        working, desk.sender.ses = desk.sender.ses, unreachable
+        with pytest.raises(Unavailable):
+            await desk.process(envelope)
+    during = await desk.row(envelope.event_id)
+    desk.sender.ses = working
+
+    await desk.process(envelope)
+
+    after = await desk.row(envelope.event_id)
+    assert (during.status, during.retry_count) == (NotificationStatus.PENDING, 1)
+    assert during.last_error == "ses does not answer"
+    assert (after.status, after.last_error) == (NotificationStatus.SENT, None)
+    assert len(desk.sender.sent) == 1
+
+
+async def test_a_sender_that_is_not_verified_is_an_outage_and_no_refusal(desk: Desk) -> None:
+    stranger = desk.settings.model_copy(update={"mail_sender": "nobody@unverified.example"})
+    envelope = enveloped(events.order_created(email=somebody()))
+
+    async with MailSender(stranger) as unverified:
+        desk.sender.ses = unverified
+        with pytest.raises(Unavailable):
+            await desk.process(envelope)
+
+
+async def test_a_refused_mail_is_noted_as_failed(desk: Desk) -> None:
+    envelope = enveloped(events.order_created(email=somebody()))
+    desk.sender.error = MailRefused("ses refused the mail: MessageRejected")
+
+    for _ in range(3):
+        with pytest.raises(MailRefused):
+            await desk.process(envelope)
+
+    row = await desk.row(envelope.event_id)
+    assert (row.status, row.retry_count) == (NotificationStatus.FAILED, 3)
+    assert row.last_error == "ses refused the mail: MessageRejected"
+
+
+async def test_what_ses_took_is_not_sent_again_when_only_the_log_failed(desk: Desk) -> None:
+    envelope = enveloped(events.order_created(email=somebody()))
+    desk.sender.error = Unavailable("for the claim only")
+    with pytest.raises(Unavailable):
+        await desk.process(envelope)
+    desk.notifications.accepted[envelope.event_id] = "message-1"
+
+    await desk.process(envelope)
+
+    row = await desk.row(envelope.event_id)
+    assert (row.status, row.provider_message_id) == (NotificationStatus.SENT, "message-1")
+    assert desk.sender.sent == []
+    assert desk.notifications.accepted == {}
+
+
+async def test_an_event_without_a_mail_leaves_no_row(desk: Desk) -> None:
+    await desk.process(enveloped(OrderConfirmed(**events.order())))
+
+    assert await desk.rows() == []
+
+
+@pytest.mark.parametrize(
+    "changes", [{"event_type": "NO_SUCH_EVENT"}, {"version": 99}, {"data": {"orderId": "x"}}]
+)
+async def test_an_event_that_is_not_known_is_refused(desk: Desk, changes: Any) -> None:
+    envelope = enveloped(events.order_created())
+    unknown = Envelope.model_validate(envelope.model_dump() | changes)
+
+    with pytest.raises(InvalidEvent):
+        await desk.process(unknown)
+    assert await desk.rows() == []
+
+
+async def test_a_long_name_and_address_fit_the_log(desk: Desk) -> None:
+    long_address = f"{'a' * 64}@{'b' * 60}.{'c' * 60}.{'d' * 59}.example"
+    event = events.user_registered(email=long_address, full_name="ß" * 500)
+
+    await desk.process(enveloped(event))
+
+    (row,) = await desk.rows()
+    assert row.recipient == long_address
