@@ -54,7 +54,7 @@ async def lock_lines(session: WriteSession, reservation_id: UUID) -> Mapping[UUI
     select = sa.select(ReservationLine.variant_id, ReservationLine.quantity).where(
         ReservationLine.reservation_id == reservation_id
     )
-    lines = dict((await session.execute(select)).tuples().all())
+    lines = dict((await session.execute(select)).all())
     if lines:
         variants = [variant_id.bytes for variant_id in lines]
         await session.execute(_LOCK_COUNTERS, {"variants": variants})

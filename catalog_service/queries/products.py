@@ -97,7 +97,7 @@ async def _variants(
         .where(ProductVariant.product_id.in_(ids))
         .order_by(ProductVariant.position, ProductVariant.id)
     )
-    rows = (await session.execute(select)).tuples().all()
+    rows = (await session.execute(select)).all()
     return (
         _by_product(variant for variant, _ in rows),
         {variant.id: available or 0 for variant, available in rows},

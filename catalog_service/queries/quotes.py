@@ -36,7 +36,7 @@ async def quotes_by_variant(
         .outerjoin(Seller, Seller.id == Product.seller_id)
         .where(ProductVariant.id.in_(variant_ids))
     )
-    rows = (await session.execute(select)).tuples()
+    rows = await session.execute(select)
     return {row[0].id: _quote(*row) for row in rows}
 
 

@@ -103,7 +103,7 @@ async def page(
         select = select.where(_beyond(column, is_descending=is_descending, after=after))
     ends = (column, Product.id)
     select = select.order_by(*(end.desc() if is_descending else end.asc() for end in ends))
-    return [Position(*row) for row in (await session.execute(select)).tuples()]
+    return [Position(*row) for row in (await session.execute(select))]
 
 
 async def facets(session: AnySession, where: Sequence[sa.ColumnElement[bool]]) -> FacetCounts:
@@ -120,7 +120,7 @@ async def facets(session: AnySession, where: Sequence[sa.ColumnElement[bool]]) -
         .order_by(sa.func.count().desc(), Category.name)
         .limit(MAX_FACETS)
     )
-    categories = (await session.execute(by_category)).tuples().all()
+    categories = (await session.execute(by_category)).all()
     return FacetCounts(total, lowest, highest, categories)
 
 
