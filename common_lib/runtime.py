@@ -15,6 +15,7 @@ import uvicorn
 import uvloop
 from fastapi import APIRouter, FastAPI
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, generate_latest
+from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, Route
@@ -215,6 +216,21 @@ async def background(**components: Component) -> AsyncIterator[None]:
         for task in late:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@asynccontextmanager
+async def metrics_server(settings: ServiceSettings, port: int) -> AsyncIterator[None]:
+    """Serve /metrics on a port of its own beside the app, for as long as the block lasts."""
+    app = Starlette(routes=[Route("/metrics", _metrics)])
+    config = _uvicorn_config(app, settings)
+    config.port, config.lifespan = port, "off"
+    server = _Server(config)
+    serving = asyncio.create_task(server.serve(), name="metrics")
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await serving
 
 
 class _Server(uvicorn.Server):

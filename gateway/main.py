@@ -8,12 +8,11 @@ from functools import partial
 from typing import Final
 
 from fastapi import FastAPI
-from prometheus_client import start_http_server
 
 from common_lib.auth import TokenVerifier
 from common_lib.cache import create_redis
 from common_lib.errors import Unavailable
-from common_lib.runtime import Check, background, create_app, every, serve
+from common_lib.runtime import Check, background, create_app, every, metrics_server, serve
 from common_lib.settings import Profile
 from gateway import pages
 from gateway.auth import jwks_at
@@ -68,14 +67,14 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         for upstream in upstreams.values():
             upstream.sweep()
 
-    metrics_server, _ = start_http_server(settings.metrics_port, settings.host)
     # What start-up made stays: collecting over it again and again stalls the loop for tens of ms.
     gc.collect()
     gc.freeze()
-    async with background(sweeper=every(_SWEEP_S, sweep)):
+    async with (
+        metrics_server(settings, settings.metrics_port),
+        background(sweeper=every(_SWEEP_S, sweep)),
+    ):
         yield
-    metrics_server.shutdown()
-    metrics_server.server_close()
     for upstream in upstreams.values():
         upstream.close()
     await jwks_client.close()

@@ -59,8 +59,9 @@ class RedisPipe(asyncio.Protocol):
         self._retry_at = float("inf")
         if self._connecting is not None:
             self._connecting.cancel()
-        if self._transport is not None:
-            self._transport.close()
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            transport.close()
 
     def _queue(self, command: bytes, future: asyncio.Future[Any] | None) -> None:
         outgoing = self._outgoing
