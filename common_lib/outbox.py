@@ -7,6 +7,7 @@ make duplicates, which every consumer drops.
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -40,6 +41,7 @@ _CONCURRENT_BATCHES: Final = 4
 # A batch may hold 256 KiB in all; attributes count too.
 _MAX_BATCH_BYTES: Final = 240 * 1024
 _POLL_S: Final = 1.0
+_LONGEST_PAUSE_S: Final = 5.0
 _LEADER_WAIT_S: Final = 1
 _GAUGE_EVERY_S: Final = 5.0
 _LONGEST_BACKOFF_S: Final = 300
@@ -149,7 +151,8 @@ def outbox_values(event: Event, source: str) -> OutboxValues:
         envelope.key,
         envelope.event_type,
         envelope.version,
-        envelope.model_dump_json(by_alias=True).encode(),
+        # SQS takes no character that XML lacks (U+FFFE, U+FFFF): SNS accepts it and loses it there.
+        envelope.model_dump_json(by_alias=True, ensure_ascii=True).encode(),
         trace.traceparent if trace else None,
         request_id,
         to_column(envelope.occurred_at),
@@ -223,7 +226,7 @@ class Relay:
                     finally:
                         await connection.invalidate()
         except Unavailable:
-            await self._rest(stop, _POLL_S)
+            await _stopped_within(stop, _POLL_S)
 
     async def _take_lead(self, connection: AsyncConnection) -> bool:
         name = sa.text("SELECT GET_LOCK(CONCAT('outbox:', DATABASE()), :wait)")
@@ -237,26 +240,40 @@ class Relay:
             self._woken.clear()
             try:
                 published = await self._drain(connection)
-                pause_s = _POLL_S
             except Unavailable:
                 await connection.rollback()
                 await connection.execute(sa.text("SELECT 1"))  # raises if it is the database
                 await connection.commit()
-                published, pause_s = 0, min(pause_s * 2, 5.0)
+                pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+                await _stopped_within(stop, pause_s)  # commits go on meanwhile and do not hurry it
+                continue
+            pause_s = _POLL_S
             await self._measure(connection)
             if published == 0:
-                await self._rest(stop, pause_s)
+                await self._rest(stop)
 
     async def _drain(self, connection: AsyncConnection) -> int:
         due = await self._due(connection)
-        for start in range(0, len(batches := list(_batches(due))), _CONCURRENT_BATCHES):
-            group = batches[start : start + _CONCURRENT_BATCHES]
-            refusals = await asyncio.gather(*(self._publish(batch) for batch in group))
-            crash_point("relay.after_publish_before_mark")
-            for batch, refused in zip(group, refusals, strict=True):
-                await self._mark(connection, batch, refused)
-            await connection.commit()
+        batches = list(_batches(due))
+        for start in range(0, len(batches), _CONCURRENT_BATCHES):
+            await self._publish_and_mark(connection, batches[start : start + _CONCURRENT_BATCHES])
         return len(due)
+
+    async def _publish_and_mark(
+        self, connection: AsyncConnection, batches: Sequence[Sequence[_Row]]
+    ) -> None:
+        """Publish batches at once and mark what went out, also when one of them failed."""
+        outcomes = await asyncio.gather(
+            *(self._publish(batch) for batch in batches), return_exceptions=True
+        )
+        crash_point("relay.after_publish_before_mark")
+        for batch, outcome in zip(batches, outcomes, strict=True):
+            if not isinstance(outcome, BaseException):
+                await self._mark(connection, batch, outcome)
+        await connection.commit()
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
 
     async def _due(self, connection: AsyncConnection) -> list[_Row]:
         found = await connection.execute(
@@ -315,11 +332,11 @@ class Relay:
         await connection.execute(_PRUNE, {"before": to_column(now() - timedelta(days=KEPT_DAYS))})
         await connection.commit()
 
-    async def _rest(self, stop: asyncio.Event, seconds: float) -> None:
-        """Wait for a wake-up, the stop or the time-out, whichever is first."""
+    async def _rest(self, stop: asyncio.Event) -> None:
+        """Wait for a wake-up, the stop or the next poll, whichever is first."""
         waiting = [asyncio.ensure_future(event.wait()) for event in (self._woken, stop)]
         try:
-            await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(waiting, timeout=_POLL_S, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in waiting:
                 task.cancel()
@@ -333,7 +350,12 @@ class Relay:
                         if await channel.get_message(ignore_subscribe_messages=True, timeout=1.0):
                             self._woken.set()
             except REDIS_FAILURES:
-                await asyncio.sleep(_POLL_S)
+                await _stopped_within(stop, _POLL_S)
+
+
+async def _stopped_within(stop: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
 
 
 def _batches(rows: Iterable[_Row]) -> Iterable[list[_Row]]:
