@@ -17,6 +17,9 @@ from tests.mailbox import mails_to
 from tests.shopper import Shopper, line, new_product
 from tests.waiting import eventually
 
+# A hold that the sweeper finds overdue while the test watches.
+SHORT_HOLD = {"SHOP_RESERVATION_TTL_S": "2"}
+
 
 async def variant_with(seller: Shopper, quantity: int) -> str:
     product = await new_product(seller, quantity=quantity)
@@ -99,11 +102,12 @@ async def test_a_crash_that_nobody_retries_gives_the_stock_back_once(
     whole: NativeStack, shopper: Shopper, seller: Shopper, process: str, point: str
 ) -> None:
     variant_id, key = await variant_with(seller, 3), uuid4().hex
-    whole.start_process(process, {"SHOP_CRASH_AT": point})
+    whole.start_process("catalog", SHORT_HOLD)
+    whole.start_process(process, SHORT_HOLD | {"SHOP_CRASH_AT": point})
 
     await place_or_fail(shopper, variant_id, key)
     whole.wait_dead(process)
-    whole.start_process(process)
+    whole.start_process(process, SHORT_HOLD)
 
     async def whole_again() -> bool:
         return await available(shopper, variant_id) == 3
