@@ -22,6 +22,7 @@ COPY notification_service notification_service
 COPY gateway gateway
 COPY shop shop
 COPY deploy/container container
+COPY docs/problems.md docs/problems.md
 COPY localstack-init.sh ./
 RUN /opt/venv/bin/python -m compileall -q .
 

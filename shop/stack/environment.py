@@ -111,6 +111,8 @@ def _own(layout: Layout, secrets: Secrets, name: str) -> dict[str, str]:
     if service in SERVICES:
         own["SHOP_DATABASE_URL"] = database_url(layout, secrets, service)
         own["SHOP_DATABASE_READ_URLS"] = ""
+    if name == "gateway":
+        own["SHOP_METRICS_PORT"] = str(layout.ports.gateway_metrics)
     if service == "user":
         own["SHOP_JWT_PRIVATE_KEY_FILE"] = str(key_file(layout.keys, "jwt"))
     return own

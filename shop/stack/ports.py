@@ -25,6 +25,7 @@ class Ports:
     order: int = 8083
     notification: int = 8084
     payment_sandbox: int = 8085
+    gateway_metrics: int = 9080
     user_worker: int = 9081
     catalog_worker: int = 9082
     order_worker: int = 9083
