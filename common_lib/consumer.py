@@ -33,6 +33,7 @@ INBOX_KEPT_DAYS: Final = 14  # as long as SQS can keep a message
 _HEARTBEAT_S: Final = 20.0
 _LONGEST_HOLD_PAUSE_S: Final = 15.0
 _POLL_END_GRACE_S: Final = 2.0
+_DELETE_EVERY_S: Final = 1.0
 
 _INSERT_INBOX: Final = sa.text(
     "INSERT IGNORE INTO inbox (consumer, event_id, received_at) VALUES (:consumer, :event_id, :at)"
@@ -142,36 +143,55 @@ class Consumer:
             poll.cancel()
 
     async def _handle_all(self, messages: list[ReceivedMessage], stop: asyncio.Event) -> None:
-        if not messages:
+        """Handle messages at once and delete what is done, also while others are still held."""
+        handling = {asyncio.create_task(self._handle(one, stop)): one for one in messages}
+        try:
+            while handling:
+                ended, _ = await asyncio.wait(handling, timeout=_DELETE_EVERY_S)
+                outcomes = {handling.pop(task).receipt: task.result() for task in ended}
+                await self._delete([receipt for receipt, is_done in outcomes.items() if is_done])
+        finally:
+            for task in handling:
+                task.cancel()
+
+    async def _delete(self, receipts: list[str]) -> None:
+        """Delete what is done; what stays behind comes again and is known by its inbox row."""
+        if not receipts:
             return
-        outcomes = await asyncio.gather(*(self._handle(message, stop) for message in messages))
         crash_point("consumer.after_effect_before_delete")
-        done = [m.receipt for m, is_done in zip(messages, outcomes, strict=True) if is_done]
-        if done:
-            await self._bus.delete(self._queue, done)
+        with contextlib.suppress(Unavailable):
+            await self._bus.delete(self._queue, receipts)
 
     async def _handle(self, message: ReceivedMessage, stop: asyncio.Event) -> bool:
-        """Return whether the message may be deleted."""
+        """Return whether the message may be deleted; one that may not is given back."""
         heartbeat = asyncio.create_task(self._keep_invisible(message))
         try:
             is_done = await self._until_answered(message, stop)
-        except Exception as error:
-            log.warning(
-                "consumer.failed",
-                queue=self._queue,
-                receive_count=message.receive_count,
-                error=type(error).__name__,
-                reason=str(error) if isinstance(error, InvalidEvent) else None,
-                exc_info=None if isinstance(error, InvalidEvent) else error,
-            )
-            await self._give_back(message, min(2**message.receive_count, self._visibility_s))
+            again_s = 0
+        except Exception as error:  # noqa: BLE001 - whatever it is, the message stays
+            self._report(message, error)
             is_done = False
+            again_s = min(2**message.receive_count, self._visibility_s)
         finally:
             heartbeat.cancel()
         CONSUMED.labels(self._queue, "handled" if is_done else "left").inc()
+        if not is_done:
+            await self._extend(message, again_s)
         return is_done
 
+    def _report(self, message: ReceivedMessage, error: Exception) -> None:
+        is_unreadable = isinstance(error, InvalidEvent)
+        log.warning(
+            "consumer.failed",
+            queue=self._queue,
+            receive_count=message.receive_count,
+            error=type(error).__name__,
+            reason=str(error) if is_unreadable else None,
+            exc_info=None if is_unreadable else error,
+        )
+
     async def _until_answered(self, message: ReceivedMessage, stop: asyncio.Event) -> bool:
+        """Return True once processed, False if stopped before; an outage is waited out here."""
         envelope = parse_envelope(message.body)
         trace = message.attributes.get("traceparent")
         pause_s = 0.5
@@ -184,7 +204,6 @@ class Consumer:
                 pause_s = min(pause_s * 2, _LONGEST_HOLD_PAUSE_S)
                 await _rest(stop, pause_s)
                 if stop.is_set():
-                    await self._give_back(message, 0)
                     return False
             else:
                 return True
@@ -192,10 +211,9 @@ class Consumer:
     async def _keep_invisible(self, message: ReceivedMessage) -> None:
         while True:
             await asyncio.sleep(min(_HEARTBEAT_S, self._visibility_s / 3))
-            with contextlib.suppress(Unavailable):
-                await self._bus.extend(self._queue, message.receipt, self._visibility_s)
+            await self._extend(message, self._visibility_s)
 
-    async def _give_back(self, message: ReceivedMessage, seconds: int) -> None:
+    async def _extend(self, message: ReceivedMessage, seconds: int) -> None:
         with contextlib.suppress(Unavailable):
             await self._bus.extend(self._queue, message.receipt, seconds)
 

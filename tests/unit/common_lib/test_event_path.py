@@ -1,6 +1,7 @@
 """What the relay sends, in which batches, and what a consumer keeps, deletes and gives back."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any, cast
 
 import pytest
@@ -111,3 +112,75 @@ async def test_a_stop_during_an_outage_gives_the_message_back_at_once() -> None:
     await desk.run_until(lambda: len(desk.errors) < 100)
 
     assert (desk.bus.deleted, desk.bus.given_back) == ([], {"held": 0})
+
+
+class HeldDesk(Desk):
+    """Everything is away for the message named `held`, until `is_back` is set."""
+
+    def __init__(self, held: str) -> None:
+        super().__init__()
+        self.held = held
+        self.is_back = False
+
+    async def process(self, envelope: Envelope) -> None:
+        if str(envelope.event_id) == self.held and not self.is_back:
+            raise Unavailable("SES is away")
+        await super().process(envelope)
+
+
+async def test_a_held_message_does_not_keep_the_handled_ones_from_being_deleted() -> None:
+    """Nobody would renew their invisibility meanwhile: they would come again and again."""
+    first = body()
+    desk = HeldDesk(str(Envelope.model_validate_json(first).event_id))
+    desk.bus.put(first, "held")
+    desk.bus.put(body(), "done")
+
+    await desk.run_until(lambda: desk.bus.deleted == ["done"])
+
+    assert desk.bus.given_back == {"held": 0}
+
+
+class ForgetfulBus(FakeBus):
+    """A queue whose first deletion fails."""
+
+    failures = 1
+
+    async def delete(self, queue: str, receipts: Sequence[str]) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise Unavailable("SQS is away")
+        await super().delete(queue, receipts)
+
+
+async def test_a_deletion_that_fails_disturbs_no_other_message() -> None:
+    first = body()
+    desk = HeldDesk(str(Envelope.model_validate_json(first).event_id))
+    desk.bus = bus = ForgetfulBus()
+    bus.put(first, "held")
+    bus.put(body(), "done")
+
+    def is_deleted() -> bool:
+        desk.is_back = bus.failures == 0
+        return bus.deleted == ["held"]
+
+    await desk.run_until(is_deleted)
+
+    assert len(desk.handled) == 2
+
+
+async def test_a_message_is_kept_invisible_while_it_is_worked_on() -> None:
+    desk, may_end = Desk(), asyncio.Event()
+    desk.bus.put(body(), "slow")
+
+    async def slow(envelope: Envelope) -> None:
+        desk.handled.append(envelope)
+        await may_end.wait()
+
+    desk.process = slow  # type: ignore[method-assign]
+    consumer = Consumer(cast("Bus", desk.bus), "q", desk.process, wait_s=0, visibility_s=1)
+    running = asyncio.create_task(consumer.run(desk.stop))
+    await eventually(lambda: desk.bus.given_back == {"slow": 1}, timeout_s=5)
+    may_end.set()
+    await eventually(lambda: desk.bus.deleted == ["slow"], timeout_s=5)
+    desk.stop.set()
+    await running
