@@ -25,6 +25,8 @@ from cryptography.hazmat.primitives.serialization import (
 from common_lib.auth import Role, SigningKey, TokenSigner
 from gateway.edge import EdgeLimits, EdgeProtocol
 from gateway.main import build_app
+from gateway.pool import Address
+from gateway.proxy import Gateway
 from gateway.settings import GatewaySettings
 from shop.stack.ports import LOOPBACK
 from tests.waiting import eventually
@@ -89,6 +91,7 @@ class Upstream:
     script: Script = plain
     requests: list[Request] = field(default_factory=list)
     connections: int = 0
+    key_requests: int = 0
     writers: dict[asyncio.StreamWriter, asyncio.Task[Any] | None] = field(default_factory=dict)
     port: int = 0
     _server: asyncio.Server | None = None
@@ -132,7 +135,10 @@ class Upstream:
         writer.close()
 
     async def _exchange(self, request: Request, writer: asyncio.StreamWriter) -> None:
-        if b"/.well-known/jwks.json" in request.line:
+        if b"/livez" in request.line:
+            writer.write(answer())
+        elif b"/.well-known/jwks.json" in request.line:
+            self.key_requests += 1
             writer.write(answer(orjson.dumps({"keys": [KEY.jwk]})))
         else:
             self.requests.append(request)
@@ -220,10 +226,16 @@ class Client:
 class Door:
     """A running gateway."""
 
-    def __init__(self, port: int, settings: GatewaySettings, app: Any) -> None:
+    def __init__(self, port: int, settings: GatewaySettings, app: Any = None) -> None:
         self.port = port
         self.settings = settings
-        self.gateway = app.app.state.gateway
+        self.app = app
+
+    @property
+    def gateway(self) -> Gateway:
+        """The gateway's inside, where it runs in this process."""
+        inside: Gateway = self.app.app.state.gateway
+        return inside
 
     def connections(self) -> int:
         """Count the connections to services that the gateway holds, at rest or at work."""
@@ -232,7 +244,7 @@ class Door:
     def resting(self) -> int:
         return sum(len(address._idle) for address in self._addresses())
 
-    def _addresses(self) -> list[Any]:
+    def _addresses(self) -> list[Address]:
         upstreams = self.gateway.upstreams.values()
         return [address for upstream in upstreams for address in upstream.addresses]
 
