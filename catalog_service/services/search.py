@@ -67,12 +67,13 @@ async def search(
 
     The number of statements does not depend on how many products are found.
     """
+    after = _after(request)
     async with database.read() as session:
         where = await queries.conditions(session, filters)
         counts = await queries.facets(session, where)
         if counts.total == 0:
             return None
-        page = await _page(session, where, filters, request)
+        page = await _page(session, where, filters, request, after)
     return SearchPage(
         items=page.items,
         next_cursor=page.next_cursor,
@@ -83,9 +84,10 @@ async def search(
 
 async def listed(database: Database, filters: Filters, request: PageRequest) -> ProductPage:
     """Return a page of active products. Raises InvalidCursor."""
+    after = _after(request)
     async with database.read() as session:
         where = await queries.conditions(session, filters)
-        return await _page(session, where, filters, request)
+        return await _page(session, where, filters, request, after)
 
 
 def empty_search() -> SearchPage:
@@ -98,8 +100,8 @@ async def _page(
     where: Sequence[Any],
     filters: Filters,
     request: PageRequest,
+    after: queries.Position | None,
 ) -> ProductPage:
-    after = _after(request)
     found = await queries.page(
         session,
         where,

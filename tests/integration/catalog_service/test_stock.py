@@ -1,0 +1,225 @@
+"""Stock and reservations over HTTP, as sellers and other services see them."""
+
+import asyncio
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from common_lib.auth import Role
+from common_lib.ids import new_id
+from tests.integration.catalog_service.conftest import Catalog
+
+
+def wanted(variant: UUID, quantity: Any = 1, **changes: Any) -> dict[str, Any]:
+    return {
+        "reservationId": str(new_id()),
+        "orderId": str(new_id()),
+        "fingerprint": "a" * 64,
+        "userId": str(new_id()),
+        "idempotencyKey": "key",
+        "items": [{"variantId": str(variant), "quantity": quantity}],
+    } | changes
+
+
+RESERVE = "/internal/inventory/reserve"
+RELEASE = "/internal/inventory/release"
+
+
+async def test_a_reservation_is_answered_with_what_an_order_needs(catalog: Catalog) -> None:
+    seller_id, _ = await catalog.seller()
+    variant = await catalog.variant(5, seller_id=seller_id)
+    body = wanted(variant, 2)
+    answer = await catalog.post(RESERVE, body)
+    assert answer.status_code == 200
+    reserved = answer.json()
+    assert reserved.pop("expiresAt").endswith("Z")
+    assert reserved == {
+        "reservationId": body["reservationId"],
+        "orderId": body["orderId"],
+        "items": [
+            {
+                "variantId": str(variant),
+                "productId": str(await catalog.product_of(variant)),
+                "sku": variant.hex,
+                "name": "Kurta (M)",
+                "sellerId": str(seller_id),
+                "quantity": 2,
+                "unitPrice": {"amount": 149_900, "currency": "INR"},
+            }
+        ],
+    }
+
+
+async def test_a_retry_is_answered_alike_and_with_the_first_order_id(catalog: Catalog) -> None:
+    body = wanted(await catalog.variant(5))
+    first = await catalog.post(RESERVE, body)
+    again = await catalog.post(RESERVE, body | {"orderId": str(new_id())})
+    assert again.json() == first.json()
+
+
+async def test_100_callers_of_10_units_get_exactly_10(catalog: Catalog) -> None:
+    variant = await catalog.variant(10)
+    answers = await asyncio.gather(*(catalog.post(RESERVE, wanted(variant)) for _ in range(100)))
+    statuses = [answer.status_code for answer in answers]
+    assert (statuses.count(200), statuses.count(409)) == (10, 90)
+    assert (await catalog.shelf(variant)).adds_up
+
+
+async def test_a_short_line_is_named(catalog: Catalog) -> None:
+    variant = await catalog.variant(1)
+    answer = await catalog.post(RESERVE, wanted(variant, 2))
+    assert (answer.status_code, answer.json()["code"]) == (409, "insufficient_stock")
+    assert answer.json()["items"] == [{"variantId": str(variant), "requested": 2, "available": 1}]
+
+
+async def test_an_unknown_variant_is_refused(catalog: Catalog) -> None:
+    answer = await catalog.post(RESERVE, wanted(new_id()))
+    assert (answer.status_code, answer.json()["code"]) == (422, "unknown_variant")
+
+
+@pytest.mark.parametrize("quantity", [0, -1, 2**31, "5", True, 5.0])
+async def test_an_odd_quantity_is_refused(catalog: Catalog, quantity: Any) -> None:
+    answer = await catalog.post(RESERVE, wanted(new_id(), quantity))
+    assert answer.status_code == 422
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["/items/0/quantity"]
+
+
+@pytest.mark.parametrize(
+    ("content", "content_type", "status"),
+    [
+        (b"{", "application/json", 400),
+        (b'{"a": "\xff"}', "application/json", 400),
+        (b'{"a": NaN}', "application/json", 422),
+        (b'{"a": 1e400}', "application/json", 422),
+        (b'{"fingerprint": "\\u0000"}', "application/json", 422),
+        (b"", "application/json", 422),
+        (b"[]", "application/json", 422),
+        (b"{}", "text/plain", 415),
+        (b'"' + b"x" * 70_000 + b'"', "application/json", 413),
+    ],
+)
+async def test_what_is_no_proper_json_is_refused(
+    catalog: Catalog, content: bytes, content_type: str, status: int
+) -> None:
+    headers = catalog.service() | {"content-type": content_type}
+    answer = await catalog.client.post(RESERVE, content=content, headers=headers)
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [RESERVE, RELEASE, "/internal/inventory/confirm", "/internal/products/quote"],
+)
+async def test_internal_calls_want_a_service_token(catalog: Catalog, path: str) -> None:
+    body = wanted(new_id())
+    for headers in ({}, catalog.bearer(Role.ADMIN)):
+        answer = await catalog.client.post(path, json=body, headers=headers)
+        assert answer.status_code == 401
+
+
+async def test_releasing_twice_is_fine_and_counts_once(catalog: Catalog) -> None:
+    variant = await catalog.variant(5)
+    body = wanted(variant, 2)
+    await catalog.post(RESERVE, body)
+    for _ in range(2):
+        answer = await catalog.post(
+            RELEASE, {"reservationId": body["reservationId"], "reason": "test"}
+        )
+        assert answer.json() == {"reservationId": body["reservationId"], "status": "RELEASED"}
+    assert (await catalog.shelf(variant)).available == 5
+
+
+async def test_releasing_what_was_never_reserved_is_not_found(catalog: Catalog) -> None:
+    answer = await catalog.post(RELEASE, {"reservationId": str(new_id()), "reason": "test"})
+    assert answer.status_code == 404
+
+
+async def test_released_units_can_be_bought_at_once(catalog: Catalog) -> None:
+    variant = await catalog.variant(1)
+    body = wanted(variant)
+    await catalog.post(RESERVE, body)
+    assert (await catalog.post(RESERVE, wanted(variant))).status_code == 409
+    await catalog.post(RELEASE, {"reservationId": body["reservationId"], "reason": "test"})
+    assert (await catalog.post(RESERVE, wanted(variant))).status_code == 200
+
+
+async def test_a_quote_names_prices_stock_and_what_is_missing(catalog: Catalog) -> None:
+    variant, unknown = await catalog.variant(5), new_id()
+    items = [{"variantId": str(v), "quantity": 1} for v in (variant, unknown, variant)]
+    quote = (await catalog.post("/internal/products/quote", {"items": items})).json()
+    assert quote["missing"] == [str(unknown)]
+    assert [(line["quantity"], line["available"]) for line in quote["items"]] == [(2, 5)]
+    assert quote["items"][0]["unitPrice"] == {"amount": 149_900, "currency": "INR"}
+
+
+async def test_displayed_stock_follows_a_reservation(catalog: Catalog) -> None:
+    variant = await catalog.variant(5)
+    path = f"/api/inventory/{variant}"
+    assert (await catalog.client.get(path)).json()["available"] == 5
+    await catalog.reserve((variant, 2))
+    await catalog.deps.batcher.close()
+    assert (await catalog.client.get(path)).json()["available"] == 3
+
+
+async def test_restocking_writes_the_ledger(catalog: Catalog) -> None:
+    variant = await catalog.variant(5)
+    answer = await catalog.client.post(
+        f"/api/inventory/{variant}/adjust",
+        json={"delta": 10, "reason": "delivery", "kind": "RESTOCK"},
+        headers=catalog.bearer(Role.ADMIN),
+    )
+    assert (answer.json()["quantity"], answer.json()["version"]) == (15, 2)
+    assert (await catalog.shelf(variant)).adds_up
+
+
+async def test_what_is_reserved_cannot_be_taken_off_the_shelf(catalog: Catalog) -> None:
+    variant = await catalog.variant(5)
+    await catalog.reserve((variant, 4))
+    answer = await catalog.client.post(
+        f"/api/inventory/{variant}/adjust",
+        json={"delta": -2, "reason": "broken"},
+        headers=catalog.bearer(Role.ADMIN),
+    )
+    assert (answer.status_code, answer.json()["code"]) == (409, "insufficient_stock")
+    assert (await catalog.shelf(variant)).quantity == 5
+
+
+async def test_a_correction_past_the_reorder_level_alerts(catalog: Catalog) -> None:
+    variant = await catalog.variant(5, reorder_level=3)
+    await catalog.client.post(
+        f"/api/inventory/{variant}/adjust",
+        json={"delta": -2, "reason": "broken"},
+        headers=catalog.bearer(Role.ADMIN),
+    )
+    assert await catalog.events(variant) == ["LOW_STOCK_ALERT"]
+
+
+@pytest.mark.parametrize("delta", [0, 2**31 - 2])
+async def test_an_impossible_adjustment_is_refused(catalog: Catalog, delta: int) -> None:
+    variant = await catalog.variant(5)
+    answer = await catalog.client.post(
+        f"/api/inventory/{variant}/adjust",
+        json={"delta": delta, "reason": "count"},
+        headers=catalog.bearer(Role.ADMIN),
+    )
+    assert answer.status_code == 422
+
+
+async def test_only_the_owner_and_administrators_adjust(catalog: Catalog) -> None:
+    variant = await catalog.variant(5)
+    _, stranger = await catalog.seller()
+    body = {"delta": 1, "reason": "count"}
+    path = f"/api/inventory/{variant}/adjust"
+    for headers, status in (
+        (catalog.bearer(Role.CUSTOMER), 403),
+        (catalog.bearer(Role.SELLER, stranger), 404),
+    ):
+        answer = await catalog.client.post(path, json=body, headers=headers)
+        assert answer.status_code == status
+
+
+@pytest.mark.parametrize("variant", ["x", str(new_id())])
+async def test_the_stock_of_nothing_is_not_found(catalog: Catalog, variant: str) -> None:
+    assert (await catalog.client.get(f"/api/inventory/{variant}")).status_code == 404
