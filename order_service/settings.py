@@ -59,3 +59,4 @@ class WorkerSettings(Settings):
     """The worker's own port; everything else is the service's."""
 
     port: Annotated[int, Field(ge=1, le=65535)] = 9083
+    consumer_visibility_s: PositiveInt = 60

@@ -30,7 +30,12 @@ async def build(settings: WorkerSettings) -> AsyncIterator[Worker]:
 
 def _worker(settings: WorkerSettings, cases: UseCases, bus: Bus) -> Worker:
     database, redis = cases.database, cases.redis
-    consumer = Consumer(bus, QUEUE, cart_events(database, cases.carts))
+    consumer = Consumer(
+        bus,
+        QUEUE,
+        cart_events(database, cases.carts),
+        visibility_s=settings.consumer_visibility_s,
+    )
     return Worker(
         components={
             "relay": Relay(database, bus, redis, source=SOURCE).run,

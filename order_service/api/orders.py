@@ -6,12 +6,12 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.background import BackgroundTask
-from starlette.routing import Route
 
 from common_lib.auth import CurrentUser, RoleNotAllowed, current_user, require_service
 from common_lib.clock import rfc3339
 from common_lib.idempotency import KeyState, key_from
 from common_lib.problems import PROBLEM_JSON, StrictRoute, parse_id, read_json
+from common_lib.runtime import HotRoute
 from order_service.api.deps import (
     BUYERS,
     JSON,
@@ -58,7 +58,7 @@ async def place(request: Request) -> Response:
 
 
 # The hot route: answered without FastAPI's own 100 microseconds.
-place_route = Route("/api/orders", place, methods=["POST"])
+place_route = HotRoute("/api/orders", place, methods=["POST"])
 
 
 @router.get("/api/orders", response_model=OrderList)
