@@ -1,6 +1,7 @@
 """`make bench`: one run over all measurements, printed as ratios, kept in docs/benchmarks.md."""
 
 import argparse
+import os
 import sys
 import tempfile
 import time
@@ -97,6 +98,7 @@ def _run(
     home: Path, options: argparse.Namespace, console: Console
 ) -> tuple[Report, machine.Machine]:
     progress = Progress(console)
+    load_before, _, _ = os.getloadavg()
     layout = Layout.for_tests(home, env=ENVIRONMENT | _own_metrics_port())
     progress.heading("Tools")
     toolbox = tools.collect(layout, progress)
@@ -109,7 +111,10 @@ def _run(
         stack.start_parts()
         stack.migrate()
         _measure_all(world, options.only or list(MEASUREMENTS), found)
-        described = machine.describe(mysql.choose(layout, Progress.silent()).label)
+        label = mysql.choose(layout, Progress.silent()).label
+        described = machine.describe(label, load_before)
+        if described.was_busy:
+            progress.warn(f"others were at work here (load {load_before:.1f}): rough figures")
     finally:
         progress.heading("Stopping")
         stack.reset()

@@ -59,6 +59,8 @@ def _latencies(world: World) -> list[Row]:
             watch=[*PATH, *WORKERS, MYSQL, LOCALSTACK],
             pause_ms=PAUSE_MS,
         )
+        # What wrk left in flight at its end may still commit: count once nothing is pending.
+        _await_none(world, _PENDING)
         expected = int(world.scalar("order", _EXPECTED, since=since))
         to_inbox = _await_arrival(world, _TO_INBOX, since, expected)
         to_mail = _await_arrival(world, _TO_MAIL, since, run.outcome.succeeded)
@@ -68,7 +70,7 @@ def _latencies(world: World) -> list[Row]:
 
 def _inbox_row(latencies_ms: Sequence[float], expected: int) -> Row:
     p50_ms, p99_ms = percentile(latencies_ms, 0.50), percentile(latencies_ms, 0.99)
-    has_all = len(latencies_ms) == expected
+    has_all = len(latencies_ms) >= expected
     return Row(
         "Commit to inbox, p99 at most 250 ms",
         f"p50 {p50_ms:.0f} ms, p99 {p99_ms:.0f} ms; {len(latencies_ms)} of {expected} events",

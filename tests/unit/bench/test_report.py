@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -14,7 +15,14 @@ from tests.bench.report import (
     write,
 )
 
-MACHINE = Machine(cores=2, memory_gib=8.2, python="3.11.2", mysql="MySQL 8.4.3", system="Linux x")
+MACHINE = Machine(
+    cores=2,
+    memory_gib=8.2,
+    python="3.11.2",
+    mysql="MySQL 8.4.3",
+    system="Linux x",
+    load_before=0.4,
+)
 DAY = date(2026, 1, 31)
 
 
@@ -77,3 +85,8 @@ def test_missed_goals_are_listed() -> None:
     missed = Row("fast", "1 s", is_met=False)
 
     assert Report({"Hop": [Row("a", "1"), missed, Row("b", "2", is_met=True)]}).missed() == [missed]
+
+
+def test_a_machine_with_more_waiting_than_half_its_cores_was_busy() -> None:
+    assert not MACHINE.was_busy
+    assert replace(MACHINE, load_before=1.1).was_busy
