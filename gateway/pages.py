@@ -36,6 +36,7 @@ _DOCS_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
+_COLUMNS: Final = ("Status", "Cause", "Fix")
 _PAGE_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 
 
@@ -204,19 +205,21 @@ async def _problem(request: Request) -> Response:
     rows = _known_problems()
     if rows and code not in rows:
         raise NotFound
-    cells = rows.get(code, ())
-    return _page(code, "".join(f"<p>{_inline(cell)}</p>" for cell in cells if cell))
+    pairs = zip(_COLUMNS, rows.get(code, ()), strict=False)
+    facts = "".join(f"<dt>{name}</dt><dd>{_inline(text)}</dd>" for name, text in pairs if text)
+    return _page(code, f"<dl>{facts}</dl>")
 
 
 async def _problems(request: Request) -> Response:
     del request
-    items = (
+    head = "".join(f"<th>{name}</th>" for name in ("Code", *_COLUMNS))
+    rows = "".join(
         f'<tr><td><a href="/problems/{code}"><code>{code}</code></a></td>'
         + "".join(f"<td>{_inline(cell)}</td>" for cell in cells)
         + "</tr>"
         for code, cells in sorted(_known_problems().items())
     )
-    return _page("Problems", f"<table>{''.join(items)}</table>")
+    return _page("Problems", f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>")
 
 
 def _inline(markdown: str) -> str:

@@ -224,3 +224,52 @@ async def test_too_many_in_flight_are_turned_away(
 
     turned_away.assert_problem(503, "overloaded")
     assert [given.status for given in served] == [200] * 3
+
+
+WHOLE = {
+    "length": answer(b'{"items":[1,2,3]}', "200 OK", b"x-a: 1\r\n"),
+    "chunks": (
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n1\r\n!\r\n0\r\n\r\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", list(WHOLE))
+async def test_an_answer_in_any_two_pieces_is_the_same_answer(
+    door: Door, upstream: Upstream, kind: str
+) -> None:
+    whole = WHOLE[kind]
+    expected = None
+    for cut in range(1, len(whole)):
+
+        async def script(_: Request, writer: asyncio.StreamWriter, cut: int = cut) -> None:
+            writer.write(whole[:cut])
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            writer.write(whole[cut:])
+
+        upstream.script = script
+        given = await door.ask()
+        expected = expected or given.body
+        assert (given.status, given.body) == (200, expected), cut
+    assert upstream.connections == 1
+
+
+@pytest.mark.parametrize("kind", list(WHOLE))
+async def test_an_answer_cut_off_at_any_byte_never_looks_whole(
+    door: Door, upstream: Upstream, kind: str
+) -> None:
+    whole = WHOLE[kind]
+    for cut in range(len(whole) - 1):
+
+        async def script(_: Request, writer: asyncio.StreamWriter, cut: int = cut) -> None:
+            writer.write(whole[:cut])
+            writer.close()
+
+        upstream.script = script
+        door.close_circuits()
+        try:
+            given = await door.ask()
+        except (asyncio.IncompleteReadError, ConnectionError, ValueError):
+            continue
+        assert given.status == 503, cut
