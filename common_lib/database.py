@@ -1,21 +1,25 @@
 """MySQL: column types, the engine, and the one way to run a transaction."""
 
 import asyncio
+import contextlib
 import itertools
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
+import asyncmy
 import structlog
+from asyncmy.errors import InterfaceError as DriverInterfaceError
 from sqlalchemy import BINARY, DateTime, MetaData, event, text
 from sqlalchemy.dialects import mysql
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError, InterfaceError
+from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.types import TypeDecorator
-from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from common_lib.errors import CommitUnknown, Unavailable
 from common_lib.settings import DatabaseSettings
@@ -42,9 +46,12 @@ LOCK_WAIT_TIMEOUT: Final = 1205
 DEADLOCK: Final = 1213
 CHECK_VIOLATED: Final = frozenset({3819, 4025})  # MySQL, MariaDB
 _CONNECTION_LOST: Final = frozenset({2003, 2006, 2013, 2014, 2055, 1927, 4031, 1053, 1077, 1079})
-_READ_ONLY: Final = frozenset({1290, 1792, 1836})
+# Too many connections, or read-only.
+_REFUSING: Final = frozenset({1040, 1203, 1226, 1290, 1792, 1836})
 
-TRANSACTION_ATTEMPTS: Final = 3
+_CONFLICT_PAUSES_S: Final = (0.02, 0.1)
+TRANSACTION_ATTEMPTS: Final = len(_CONFLICT_PAUSES_S) + 1
+_CONNECT_TIMEOUT_S: Final = 3.0
 
 
 def new_metadata() -> MetaData:
@@ -116,17 +123,18 @@ class Database:
 
         A deadlock or lock timeout runs the whole block again, at most three times, so `work` must
         have no effect outside its session. Raises CommitUnknown if the connection was lost during
-        COMMIT and Unavailable if the database cannot be reached.
+        COMMIT and Unavailable if the database cannot be reached or the conflict persists.
         """
-        async for attempt in AsyncRetrying(
-            retry=retry_if_exception(is_lock_conflict),
-            stop=stop_after_attempt(TRANSACTION_ATTEMPTS),
-            wait=wait_random_exponential(multiplier=0.01, max=0.2),
-            reraise=True,
-        ):
-            with attempt:
+        for pause_s in (*_CONFLICT_PAUSES_S, None):
+            try:
                 return await self._attempt(work)
-        raise AssertionError("tenacity returns or raises")
+            except Exception as error:
+                if not is_lock_conflict(error):
+                    raise
+                if pause_s is None:
+                    raise Unavailable("the rows are too contended", retry_after_s=1) from error
+            await asyncio.sleep(random.uniform(0, pause_s))
+        raise AssertionError("the last attempt returns or raises")
 
     async def _attempt(self, work: Callable[[WriteSession], Awaitable[T]]) -> T:
         with _translated():
@@ -166,9 +174,8 @@ class Database:
             raw = await connection.get_raw_connection()
             try:
                 yield raw.driver_connection
-            except BaseException:
-                # A cancelled statement leaves the protocol in the middle of an answer.
-                await connection.invalidate()
+            except BaseException as error:
+                await _discard(connection, error)
                 raise
 
     async def ping(self) -> None:
@@ -204,7 +211,9 @@ def is_connection_lost(error: BaseException) -> bool:
         return True
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
-    return error_code(error) in _CONNECTION_LOST or isinstance(error, InterfaceError)
+    if isinstance(error, (InterfaceError, DriverInterfaceError)):
+        return True
+    return error_code(error) in _CONNECTION_LOST
 
 
 def error_code(error: BaseException) -> int | None:
@@ -218,25 +227,38 @@ def error_code(error: BaseException) -> int | None:
 
 
 class _translated:  # noqa: N801 - reads as the word it is in `with _translated():`
-    """Turn a lost connection into Unavailable; leave every other error as it is."""
+    """Turn a lost or refused connection into Unavailable; leave every other error as it is."""
 
     def __enter__(self) -> None: ...
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if error is None or isinstance(error, (IntegrityError, Unavailable)):
             return
-        if is_connection_lost(error) or error_code(error) in _READ_ONLY:
+        if isinstance(error, PoolExhausted) or error_code(error) in _REFUSING:
+            log.warning("database.refuses", error=type(error).__name__, code=error_code(error))
+            raise Unavailable("the database takes no more just now", retry_after_s=1) from error
+        if is_connection_lost(error):
             log.warning("database.unavailable", error=type(error).__name__)
             raise Unavailable("the database does not answer", retry_after_s=1) from error
 
 
+async def _discard(connection: AsyncConnection, error: BaseException) -> None:
+    """Close a connection that may be in the middle of an answer or of a transaction."""
+    if error_code(error) in _CONNECTION_LOST:
+        # SQLAlchemy meets the loss itself, and then takes none of the pool's others for alive.
+        with contextlib.suppress(DBAPIError):
+            await connection.exec_driver_sql("DO 0")
+    await connection.invalidate()
+
+
 async def _commit(session: WriteSession) -> None:
+    await session.flush()  # what fails here is known to have failed
     try:
         await session.commit()
-    except (DBAPIError, ConnectionError, asyncio.IncompleteReadError) as error:
-        if is_connection_lost(error):
-            raise CommitUnknown(retry_after_s=1) from error
-        raise
+    except Exception as error:
+        if error_code(error) and not is_connection_lost(error):
+            raise  # the server's own word: not committed
+        raise CommitUnknown(retry_after_s=1) from error
 
 
 def _engine(url: str, settings: DatabaseSettings) -> AsyncEngine:
@@ -248,10 +270,18 @@ def _engine(url: str, settings: DatabaseSettings) -> AsyncEngine:
         pool_timeout=5,
         pool_recycle=1800,
         pool_pre_ping=False,
-        connect_args={"connect_timeout": 3, "charset": "utf8mb4"},
+        # Values are people's: what is logged of an error must not show them.
+        hide_parameters=True,
+        connect_args={"charset": "utf8mb4", "async_creator_fn": _connect},
     )
     event.listen(engine.sync_engine, "connect", _prepare_connection)
     return engine
+
+
+async def _connect(**options: Any) -> Any:
+    """Connect and log in within the time-out; asyncmy's own covers the TCP handshake alone."""
+    async with asyncio.timeout(_CONNECT_TIMEOUT_S):
+        return await asyncmy.connect(**options)
 
 
 def _prepare_connection(connection: Any, record: object) -> None:
