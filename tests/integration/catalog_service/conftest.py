@@ -5,7 +5,7 @@ Its own, because the running stack's worker would otherwise sweep and relay what
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -240,28 +240,37 @@ async def catalog_url(parts: NativeStack) -> AsyncIterator[str]:
     await admin.dispose()
 
 
+@pytest.fixture(scope="session")
+async def catalog(parts: NativeStack, catalog_url: str) -> AsyncIterator[Catalog]:
+    """Return the app that most tests share; each brings products of its own."""
+    async with opened(catalog_settings(parts, database_url=catalog_url)) as catalog:
+        yield catalog
+
+
 @pytest.fixture
 async def open_catalog(parts: NativeStack, catalog_url: str) -> AsyncIterator[OpenCatalog]:
-    """Return an opener of apps, each with pools and a batcher of its own."""
+    """Return an opener of further processes, each with pools and a batcher of its own."""
     async with AsyncExitStack() as stack:
 
-        async def opened(**changes: Any) -> Catalog:
+        async def another(**changes: Any) -> Catalog:
             settings = catalog_settings(parts, database_url=catalog_url, **changes)
-            key = new_key()
-            app = build_app(settings, keys=StaticKeys(key))
-            await stack.enter_async_context(app.router.lifespan_context(app))
-            transport = httpx2.ASGITransport(app=app)
-            client = httpx2.AsyncClient(transport=transport, base_url="http://catalog")
-            deps: Deps = app.state.deps
-            signer = TokenSigner(key, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
-            return Catalog(settings, deps.database, deps, client, signer)
+            return await stack.enter_async_context(opened(settings))
 
-        yield opened
+        yield another
 
 
-@pytest.fixture
-async def catalog(open_catalog: OpenCatalog) -> Catalog:
-    return await open_catalog()
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Catalog]:
+    key = new_key()
+    app = build_app(settings, keys=StaticKeys(key))
+    signer = TokenSigner(key, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
+    transport = httpx2.ASGITransport(app=app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx2.AsyncClient(transport=transport, base_url="http://catalog") as client,
+    ):
+        deps: Deps = app.state.deps
+        yield Catalog(settings, deps.database, deps, client, signer)
 
 
 def catalog_settings(parts: NativeStack, **changes: Any) -> Settings:

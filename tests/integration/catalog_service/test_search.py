@@ -1,5 +1,7 @@
 """Search and lists over HTTP, on MySQL's full text."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +26,22 @@ def names(page: dict[str, Any]) -> list[str]:
 
 def word() -> str:
     return f"w{new_id().hex}"
+
+
+@contextmanager
+def statements(catalog: Catalog) -> Iterator[list[str]]:
+    """Collect the SQL sent while the block runs."""
+    sent: list[str] = []
+
+    def note(*arguments: Any) -> None:
+        sent.append(arguments[2])
+
+    engine = catalog.database.writer.sync_engine
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield sent
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
 
 
 async def test_words_are_found_in_name_and_description(catalog: Catalog) -> None:
@@ -51,9 +69,9 @@ async def test_operators_and_short_words_are_harmless(catalog: Catalog, q: str) 
 
 
 async def test_a_short_name_is_found_as_it_stands(catalog: Catalog) -> None:
-    await catalog.variant(1, name="The c++ book, 5% off")
-    assert "The c++ book, 5% off" in names(await search(catalog, q="c++"))
-    assert names(await search(catalog, q="5% o")) == ["The c++ book, 5% off"]
+    await catalog.variant(1, name="A c++ 5% book")
+    await catalog.variant(1, name="A c 55 book")
+    assert names(await search(catalog, q="c++ 5%")) == ["A c++ 5% book"]
 
 
 async def test_an_injection_finds_nothing(catalog: Catalog) -> None:
@@ -167,14 +185,11 @@ async def test_a_page_costs_the_same_statements_whatever_its_size(
 ) -> None:
     for _ in range(3):
         await catalog.variant(1)
-    sent: list[str] = []
-    engine = catalog.database.writer.sync_engine
-    event.listen(engine, "before_cursor_execute", lambda *a: sent.append(a[2]))
     counts = []
     for limit in (1, 3):
-        sent.clear()
         joint = "&" if "?" in path else "?"
-        answer = await catalog.client.get(f"{path}{joint}limit={limit}&sort=price")
+        with statements(catalog) as sent:
+            answer = await catalog.client.get(f"{path}{joint}limit={limit}&sort=price")
         assert len(answer.json()["items"]) == limit
         counts.append(len(sent))
     assert counts[0] == counts[1] <= 6
@@ -184,9 +199,7 @@ async def test_a_search_is_remembered_for_a_while(catalog: Catalog) -> None:
     mark = word()
     variant: UUID = await catalog.variant(1, name=f"Kettle {mark}")
     await search(catalog, q=mark)
-    sent: list[str] = []
-    engine = catalog.database.writer.sync_engine
-    event.listen(engine, "before_cursor_execute", lambda *a: sent.append(a[2]))
-    page = await search(catalog, q=mark)
+    with statements(catalog) as sent:
+        page = await search(catalog, q=mark)
     assert page["items"][0]["variants"][0]["id"] == str(variant)
     assert sent == []

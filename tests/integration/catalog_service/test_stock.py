@@ -10,6 +10,8 @@ from common_lib.auth import Role
 from common_lib.ids import new_id
 from tests.integration.catalog_service.conftest import Catalog
 
+UNKNOWN = "01900000-0000-7000-8000-000000000000"
+
 
 def wanted(variant: UUID, quantity: Any = 1, **changes: Any) -> dict[str, Any]:
     return {
@@ -220,6 +222,6 @@ async def test_only_the_owner_and_administrators_adjust(catalog: Catalog) -> Non
         assert answer.status_code == status
 
 
-@pytest.mark.parametrize("variant", ["x", str(new_id())])
+@pytest.mark.parametrize("variant", ["x", UNKNOWN])
 async def test_the_stock_of_nothing_is_not_found(catalog: Catalog, variant: str) -> None:
     assert (await catalog.client.get(f"/api/inventory/{variant}")).status_code == 404
