@@ -148,7 +148,7 @@ def test_ports_and_their_variables_are_those_of_the_native_stack() -> None:
 
 @pytest.mark.parametrize("name", sorted(PROCESSES))
 def test_a_process_publishes_the_port_it_listens_on(name: str) -> None:
-    (published,) = SERVICES[name]["ports"]
+    published, *_ = SERVICES[name]["ports"]
     assert published.rsplit(":", 1)[1] == SERVICES[name]["environment"]["SHOP_PORT"]
 
 
