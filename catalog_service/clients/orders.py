@@ -14,6 +14,13 @@ class Outcome(StrEnum):
     ABORTED = "ABORTED"
 
 
+class OutcomeUnknown(Unavailable):
+    """The order service answered, but not with what became of the order."""
+
+    code = "outcome_unknown"
+    title = "The order service did not say what became of the order"
+
+
 class OrderClient:
     def __init__(self, http: HttpClient) -> None:
         self._http = http
@@ -21,7 +28,7 @@ class OrderClient:
     async def abort(self, user_id: UUID, idempotency_key: str, reservation_id: UUID) -> Outcome:
         """Have the order aborted unless it was placed; either way the answer is final.
 
-        Safe to repeat. Raises Unavailable, also for an answer that says neither.
+        Safe to repeat. Raises OutcomeUnknown for an answer that says neither, else Unavailable.
         """
         answer = await self._http.request(
             "POST",
@@ -34,11 +41,11 @@ class OrderClient:
             is_idempotent=True,
         )
         if answer.status != _OK:
-            raise Unavailable(f"the order service answered {answer.status}")
+            raise OutcomeUnknown(f"the order service answered {answer.status}")
         try:
             return Outcome(answer.json()["outcome"])
         except (ValueError, KeyError, TypeError):
-            raise Unavailable("the order service's answer names no outcome") from None
+            raise OutcomeUnknown from None
 
     async def close(self) -> None:
         await self._http.close()

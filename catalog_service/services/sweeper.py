@@ -9,7 +9,7 @@ from typing import Final
 
 import structlog
 
-from catalog_service.clients.orders import OrderClient, Outcome
+from catalog_service.clients.orders import OrderClient, Outcome, OutcomeUnknown
 from catalog_service.models.inventory import ReservationStatus
 from catalog_service.queries import inventory as stock
 from catalog_service.services.announcements import Announcements
@@ -41,15 +41,22 @@ class Sweeper:
     async def sweep(self) -> int:
         """Settle all expired holds and return how many; stops early where nobody answers."""
         settled = 0
-        while holds := await self._claim():
-            for hold in holds:
-                try:
-                    await self._settle(hold)
-                except Unavailable as error:
-                    log.warning("sweeper.waits", reason=error.code)
-                    return settled
-                settled += 1
+        try:
+            while holds := await self._claim():
+                for hold in holds:
+                    settled += await self._try_to_settle(hold)
+        except Unavailable as error:
+            log.warning("sweeper.waits", reason=error.code)
         return settled
+
+    async def _try_to_settle(self, hold: stock.ExpiredHold) -> bool:
+        """Leave a hold nobody can tell about for later: it must not stop the others."""
+        try:
+            await self._settle(hold)
+        except OutcomeUnknown as error:
+            log.warning("sweeper.skips", hold=str(hold.reservation_id), reason=error.detail)
+            return False
+        return True
 
     async def _claim(self) -> list[stock.ExpiredHold]:
         async def work(session: WriteSession) -> list[stock.ExpiredHold]:

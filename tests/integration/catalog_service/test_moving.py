@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from catalog_service.clients.orders import OrderClient, Outcome
+from catalog_service.clients.orders import OrderClient, Outcome, OutcomeUnknown
 from catalog_service.consumers import order_events
 from catalog_service.models.inventory import ReservationStatus
 from catalog_service.models.reservations import ReservationNotFound, ReservationReleased
@@ -211,6 +211,30 @@ async def test_the_sweeper_waits_while_nobody_answers(catalog: Catalog) -> None:
     later = timedelta(minutes=17)
     await sweeper(catalog, FakeOrders(Outcome.ABORTED), after=later).sweep()
     assert await catalog.status(command.reservation_id) == "RELEASED"
+
+
+class OneUnknown(FakeOrders):
+    """Cannot tell what became of one order; all others were aborted."""
+
+    def __init__(self, unknown: UUID) -> None:
+        super().__init__(Outcome.ABORTED)
+        self.unknown = unknown
+
+    async def abort(self, user_id: UUID, idempotency_key: str, reservation_id: UUID) -> Outcome:
+        if reservation_id == self.unknown:
+            raise OutcomeUnknown
+        return await super().abort(user_id, idempotency_key, reservation_id)
+
+
+async def test_one_order_nobody_can_tell_of_does_not_stop_the_others(catalog: Catalog) -> None:
+    variant = await catalog.variant(5)
+    first, second = [
+        await catalog.reserve((variant, 1), user_id=new_id(), idempotency_key=str(n))
+        for n in range(2)
+    ]
+    await sweeper(catalog, OneUnknown(first.reservation_id)).sweep()
+    assert await catalog.status(first.reservation_id) == "HELD"
+    assert await catalog.status(second.reservation_id) == "RELEASED"
 
 
 async def test_the_sweeper_leaves_alone_what_is_not_due(catalog: Catalog) -> None:
