@@ -79,6 +79,7 @@ def wire(settings: Settings, database: Database, redis: Redis) -> Deps:
         new_lock,
         limits=Limits(
             batch_size=settings.reservation_batch_size,
+            transactions=settings.reservation_transactions,
             lock_wait_s=settings.inventory_lock_wait_s,
             sold_out_ttl_s=settings.sold_out_ttl_s,
         ),

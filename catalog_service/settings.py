@@ -29,6 +29,7 @@ class Settings(DatabaseSettings):
     # How long a reservation may stay HELD before the sweeper asks the order service about it.
     reservation_ttl_s: Seconds = 15 * 60
     reservation_batch_size: Annotated[int, Field(ge=1, le=1024)] = 128
+    reservation_transactions: Annotated[int, Field(ge=1, le=64)] = 16
     inventory_lock_ttl_ms: Annotated[int, Field(gt=0)] = 3000
     inventory_lock_wait_s: Annotated[float, Field(ge=0)] = 0.05
     sold_out_ttl_s: Annotated[float, Field(ge=0)] = 0.2

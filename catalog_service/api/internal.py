@@ -18,11 +18,12 @@ from catalog_service.schemas.inventory import (
     ReservationOut,
     ReserveIn,
 )
-from catalog_service.services import inventory, reservations
+from catalog_service.schemas.sellers import SellerOut
+from catalog_service.services import inventory, reservations, sellers
 from catalog_service.services.batcher import Timings
 from common_lib.auth import require_service
 from common_lib.clock import rfc3339
-from common_lib.problems import StrictRoute, read_json
+from common_lib.problems import StrictRoute, parse_id, read_json
 from common_lib.runtime import HotRoute
 from common_lib.telemetry import flow_step
 
@@ -62,6 +63,12 @@ async def confirm(body: ConfirmIn, deps: Wired, _: Service) -> Response:
 @router.post("/products/quote", response_model=QuoteOut)
 async def quote(body: QuoteIn, deps: Wired, _: Service) -> Response:
     return json_response((await inventory.quote(deps.database, body)).model_dump_json().encode())
+
+
+@router.get("/sellers/by-user/{user_id}", response_model=SellerOut)
+async def seller_by_user(user_id: str, deps: Wired, _: Service) -> Response:
+    store = await sellers.of_user(deps.database, parse_id(user_id))
+    return json_response(store.model_dump_json().encode())
 
 
 async def _reserve_in(request: Request) -> ReserveIn:

@@ -76,6 +76,9 @@ Afterwards = Callable[[BatchResult], Awaitable[None]]
 @dataclass(frozen=True, slots=True)
 class Limits:
     batch_size: int = 128
+    # No more than the pool keeps open: beyond it connections are made and thrown away per batch,
+    # and who waits for a turn gathers company.
+    transactions: int = 16
     lock_wait_s: float = 0.05
     sold_out_ttl_s: float = 0.2
 
@@ -101,6 +104,7 @@ class ReservationBatcher:
         self._new_lock = new_lock
         self._limits = limits
         self._afterwards = afterwards
+        self._turns = asyncio.Semaphore(limits.transactions)
         self._queues: dict[UUID, deque[_Waiter]] = {}
         self._leaders: set[asyncio.Task[None]] = set()
         self._sold_out: dict[UUID, float] = {}
@@ -161,7 +165,8 @@ class ReservationBatcher:
     async def _lead(self, variant_id: UUID, queue: deque[_Waiter]) -> None:
         try:
             while queue:
-                await self._one_batch(variant_id, queue)
+                async with self._turns:
+                    await self._one_batch(variant_id, queue)
         finally:
             # No await between the last look at the queue and this: nobody can slip in unseen.
             del self._queues[variant_id]

@@ -156,6 +156,16 @@ async def test_a_quote_names_prices_stock_and_what_is_missing(catalog: Catalog) 
     assert quote["items"][0]["unitPrice"] == {"amount": 149_900, "currency": "INR"}
 
 
+async def test_a_users_store_is_named_to_services(catalog: Catalog) -> None:
+    seller_id, user_id = await catalog.seller()
+    path = "/internal/sellers/by-user"
+    answer = await catalog.client.get(f"{path}/{user_id}", headers=catalog.service())
+    assert (answer.json()["id"], answer.json()["status"]) == (str(seller_id), "ACTIVE")
+    nobody = await catalog.client.get(f"{path}/{UNKNOWN}", headers=catalog.service())
+    assert nobody.status_code == 404
+    assert (await catalog.client.get(f"{path}/{user_id}")).status_code == 401
+
+
 async def test_displayed_stock_follows_a_reservation(catalog: Catalog) -> None:
     variant = await catalog.variant(5)
     path = f"/api/inventory/{variant}"

@@ -140,6 +140,19 @@ async def test_items_do_not_wait_for_each_other() -> None:
     await waiting
 
 
+async def test_many_items_take_turns_and_gather_company_meanwhile() -> None:
+    run = FakeTransaction({A: 5, B: 5})
+    batcher = new_batcher(run, transactions=1)
+    first = asyncio.create_task(batcher.reserve(command((A, 1))))
+    await run.entered.wait()
+    others = [asyncio.create_task(batcher.reserve(command((B, 1)))) for _ in range(3)]
+    await eventually(lambda: batcher.waiting(B) == 3)
+    assert run.batches == [1]
+    run.gate.set()
+    await asyncio.gather(first, *others)
+    assert run.batches == [1, 3]
+
+
 async def test_without_the_lock_it_goes_on() -> None:
     run, lock = FakeTransaction({A: 1}), FakeLock(can_have=False)
     run.gate.set()
