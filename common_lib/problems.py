@@ -79,6 +79,9 @@ _CODE_OF_STATUS: Final[Mapping[int, tuple[str, str]]] = {
 # A member's name in an answer is ours, or at least harmless: input is never echoed.
 _PLAIN_NAME: Final = re.compile(r"^[A-Za-z0-9_.-]{1,64}$")
 
+# Pydantic's sentences for these quote what was sent.
+_QUOTING_KINDS: Final = frozenset({"uuid_parsing", "union_tag_invalid", "url_parsing"})
+
 
 class MalformedJson(Rejected):
     code = "malformed_json"
@@ -271,6 +274,8 @@ def _field_code(kind: str) -> str:
 
 def _sentence(entry: Mapping[str, Any]) -> str:
     # Our own validators raise ValueError with a sentence that never quotes the input.
+    if entry["type"] in _QUOTING_KINDS:
+        return "Input is not of the form that is wanted"
     return str(entry["msg"]).removeprefix("Value error, ")
 
 
@@ -360,8 +365,14 @@ def _explain_bad_json(body: bytes) -> NoReturn:
 
 
 def _holds_nul(value: Any) -> bool:
-    if isinstance(value, str):
-        return "\x00" in value
-    if isinstance(value, dict):
-        return any(_holds_nul(part) for pair in value.items() for part in pair)
-    return isinstance(value, list) and any(_holds_nul(part) for part in value)
+    """Look into every text of a parsed document; without recursion, for it may be deep."""
+    waiting = [value]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, str) and "\x00" in part:
+            return True
+        if isinstance(part, dict):
+            waiting += [*part, *part.values()]
+        elif isinstance(part, list):
+            waiting += part
+    return False

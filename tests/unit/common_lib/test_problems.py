@@ -166,3 +166,24 @@ def test_a_malformed_id_names_nothing(text: str) -> None:
 
 def test_plain_json_is_parsed() -> None:
     assert parse_json(b'{"a": [1, "\xc3\xa9"]}') == {"a": [1, "é"]}
+
+
+def test_a_deep_document_with_a_nul_is_refused_and_not_a_crash() -> None:
+    deep = b"[" * 1000 + b'{"a": ["\\u0000"]}' + b"]" * 1000
+
+    with pytest.raises(problems.UnacceptableJson):
+        parse_json(deep)
+
+
+@pytest.mark.parametrize("text", [b'{"\\u0000": 1}', b'["a", {"b": "x\\u0000"}]'])
+def test_a_nul_is_found_in_names_and_values(text: bytes) -> None:
+    with pytest.raises(problems.UnacceptableJson):
+        parse_json(text)
+
+
+async def test_a_malformed_id_is_not_quoted(client: httpx2.AsyncClient) -> None:
+    answer = await client.post("/parcels", json={"quantity": 1, "ownerId": "<§>"})
+
+    assert answer.status_code == 422
+    assert "<" not in answer.text
+    assert "§" not in answer.text
