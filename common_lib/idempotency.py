@@ -64,8 +64,14 @@ def key_from(header: str | None, *body_keys: str | None) -> str:
 
 
 def fingerprint(user_id: UUID, route: str, body: Any) -> bytes:
-    """Return SHA-256 over user, route and the body's canonical JSON (RFC 8785): 32 bytes."""
-    canonical = rfc8785.dumps([str(user_id), route, body])
+    """Return SHA-256 over user, route and the body's canonical JSON (RFC 8785): 32 bytes.
+
+    Raises Rejected for what has no canonical form: an integer beyond 2**53, a lone surrogate.
+    """
+    try:
+        canonical = rfc8785.dumps([str(user_id), route, body])
+    except rfc8785.CanonicalizationError:
+        raise Rejected("a number or text is outside what JSON can carry exactly") from None
     return hashlib.sha256(canonical).digest()
 
 

@@ -110,6 +110,12 @@ def test_a_body_that_is_no_envelope_is_invalid(body: str) -> None:
 USER = UUID(int=1)
 
 
+@pytest.mark.parametrize("value", [2**53 + 1, "\ud800"])
+def test_what_has_no_canonical_form_is_refused_and_not_a_crash(value: object) -> None:
+    with pytest.raises(Rejected):
+        fingerprint(USER, "orders", {"a": value})
+
+
 def test_the_fingerprint_ignores_the_order_of_members() -> None:
     first = fingerprint(USER, "orders", {"a": 1, "b": 2})
 
