@@ -94,12 +94,16 @@ def recent_log_lines(layout: Layout) -> list[str]:
 
 def engine_answers(step: Step | None = None) -> bool:
     """Whether a Docker engine answers within three seconds and has the Compose plugin."""
+    return daemon_answers(step) and bool(_answer(("docker", "compose", "version")))
+
+
+def daemon_answers(step: Step | None = None) -> bool:
+    """Whether a Docker engine answers within three seconds, with the Compose plugin or without."""
     if shutil.which("docker") is None:
         return False
     if step is not None:
         step.beat()
-    info = ("docker", "info", "--format", "{{.ServerVersion}}")
-    return bool(_answer(info)) and bool(_answer(("docker", "compose", "version")))
+    return bool(_answer(("docker", "info", "--format", "{{.ServerVersion}}")))
 
 
 def _answer(command: tuple[str, ...]) -> str:
