@@ -1,14 +1,17 @@
 """Redis as a cache: always a copy, never the truth, and the shop works without it."""
 
 import asyncio
+import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import Final, cast
 
 import structlog
 from prometheus_client import Counter
 from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
@@ -20,7 +23,17 @@ Loader = Callable[[], Awaitable[bytes | None]]
 REDIS_FAILURES: Final = (RedisError, OSError, TimeoutError)
 NEGATIVE_TTL_S: Final = 5.0
 _ABSENT: Final = b"\x00absent"
-_RECONNECT_PAUSE_S: Final = 0.5
+_TOMBSTONE: Final = b"\x00dropped:"
+# Longer than any load that may still write: see _longest_load_s.
+_TOMBSTONE_MS: Final = 60_000
+_RECONNECT_PAUSE_S: Final = 0.3
+# A dead channel is noticed after two silences: one, a ping, and one more.
+_SILENCE_S: Final = 0.2
+_REPLACE: Final = """
+if (redis.call('get', KEYS[1]) or '') == ARGV[1] then
+  redis.call('set', KEYS[1], ARGV[2], 'px', ARGV[3])
+end
+"""
 
 CACHE_READS = Counter("cache_reads_total", "Cache look-ups", ["cache", "level"])
 
@@ -45,8 +58,10 @@ class TieredCache:
     """Bytes by key: in this process (L1), then in Redis (L2), then from the loader.
 
     One loader runs per key and process at a time. An absent value is remembered for five seconds.
-    `drop` empties both levels and tells all processes, which listen on a channel; entries live in
-    L1 for at most `l1_ttl_s`, so that a lost message ages out.
+    `drop` empties both levels in all processes within a second. A load that began before a drop
+    leaves nothing behind: in Redis the drop writes a tombstone of its own, and a loaded value
+    replaces only what its loader had found there (the leases of "Scaling Memcache at Facebook",
+    section 3.2.1). L1 is used only while the channel that announces drops is known to be alive.
     """
 
     def __init__(
@@ -62,11 +77,14 @@ class TieredCache:
         self._name = name
         self._ttl_s = ttl_s
         self._l1_ttl_s = min(l1_ttl_s, ttl_s)
+        self._longest_load_s = min(ttl_s, NEGATIVE_TTL_S)
         self._max_entries = max_entries
         self._entries: OrderedDict[str, tuple[float, bytes | None]] = OrderedDict()
-        self._loading: dict[str, asyncio.Future[bytes | None]] = {}
-        self._generation = 0
+        self._loading: dict[str, asyncio.Task[bytes | None]] = {}
         self._is_listening = False
+        self._owed: set[str] = set()
+        self._owed_until = 0.0
+        self._repeating: asyncio.Task[None] | None = None
         self._l1 = CACHE_READS.labels(name, "l1")
         self._l2 = CACHE_READS.labels(name, "l2")
         self._miss = CACHE_READS.labels(name, "miss")
@@ -84,36 +102,32 @@ class TieredCache:
         found, value = self.peek(key)
         if found:
             return value
-        running = self._loading.get(key)
-        if running is not None:
-            return await asyncio.shield(running)
-        task = asyncio.ensure_future(self._fill(key, load))
-        self._loading[key] = task
-        task.add_done_callback(lambda _: self._loading.pop(key, None))
+        task = self._loading.get(key)
+        if task is None:
+            task = asyncio.create_task(self._fill(key, load))
+            self._loading[key] = task
+            task.add_done_callback(partial(self._loaded, key))
         return await asyncio.shield(task)
 
     async def drop(self, *keys: str) -> None:
-        """Forget the keys here at once and everywhere within a second."""
+        """Forget the keys here at once and everywhere within a second; never raises.
+
+        With Redis away the announcement is repeated for as long as an entry there could live.
+        """
         self._forget(keys)
-        try:
-            async with self._redis.pipeline(transaction=False) as pipeline:
-                pipeline.delete(*(self._redis_key(key) for key in keys))
-                pipeline.publish(self._channel, "\n".join(keys))
-                await pipeline.execute()
-        except REDIS_FAILURES:
+        if not await self._announce(keys):
             log.warning("cache.drop_not_announced", cache=self._name)
+            self._owed.update(keys)
+            self._owed_until = time.monotonic() + self._ttl_s
+            if self._repeating is None or self._repeating.done():
+                self._repeating = asyncio.create_task(self._repeat_drops())
 
     async def listen(self, stop: asyncio.Event) -> None:
-        """Follow the other processes' drops until stopped; run it as a task of the process.
-
-        While Redis is away nothing can be announced, so L1 is emptied and not used.
-        """
+        """Follow the other processes' drops until stopped; run it as a task of the process."""
         while not stop.is_set():
             try:
                 await self._follow(stop)
             except REDIS_FAILURES:
-                self._is_listening = False
-                self._forget_all()
                 await asyncio.sleep(_RECONNECT_PAUSE_S)
 
     async def _follow(self, stop: asyncio.Event) -> None:
@@ -121,26 +135,50 @@ class TieredCache:
             await channel.subscribe(self._channel)
             self._forget_all()
             self._is_listening = True
-            while not stop.is_set():
-                message = await channel.get_message(ignore_subscribe_messages=True, timeout=1.0)
-                if message is not None:
-                    self._forget(message["data"].decode().split("\n"))
+            try:
+                await self._obey(channel, stop)
+            finally:
+                self._is_listening = False
+                self._forget_all()
+
+    async def _obey(self, channel: PubSub, stop: asyncio.Event) -> None:
+        """Forget what is announced. Raises ConnectionError when even a ping is not answered."""
+        is_pinged = False
+        while not stop.is_set():
+            message = await channel.get_message(ignore_subscribe_messages=True, timeout=_SILENCE_S)
+            if message is not None and message["type"] == "message":
+                self._forget(message["data"].decode().split("\n"))
+            if message is None and is_pinged:
+                raise ConnectionError("the channel is dead")
+            is_pinged = message is None
+            if is_pinged:
+                await channel.ping()
 
     async def _fill(self, key: str, load: Loader) -> bytes | None:
-        generation = self._generation
-        cached = await self._from_redis(key)
-        if cached is not None:
+        found_at = time.monotonic()
+        found = await self._from_redis(key)
+        if found and not found.startswith(_TOMBSTONE):
             self._l2.inc()
-            value = None if cached == _ABSENT else cached
+            value = None if found == _ABSENT else found
         else:
             self._miss.inc()
             value = await load()
-            # A drop during the load means the value may already be old: hand it out, keep it not.
-            if generation == self._generation:
-                await self._to_redis(key, value)
-        if generation == self._generation:
+            is_recent = time.monotonic() - found_at < self._longest_load_s
+            if found is not None and is_recent and self._is_wanted(key):
+                await self._to_redis(key, found, value)
+        if self._is_wanted(key):
             self._remember(key, value)
         return value
+
+    def _is_wanted(self, key: str) -> bool:
+        """Tell whether the running load is still the one for its key: a drop takes it off."""
+        return self._loading.get(key) is asyncio.current_task()
+
+    def _loaded(self, key: str, task: asyncio.Task[bytes | None]) -> None:
+        if self._loading.get(key) is task:
+            del self._loading[key]
+        if not task.cancelled():
+            task.exception()  # those who waited have it; nobody may be left to
 
     def _remember(self, key: str, value: bytes | None) -> None:
         if not self._is_listening:
@@ -151,28 +189,48 @@ class TieredCache:
         while len(self._entries) > self._max_entries:
             self._entries.popitem(last=False)
 
-    def _forget(self, keys: tuple[str, ...] | list[str]) -> None:
-        self._generation += 1
+    def _forget(self, keys: Iterable[str]) -> None:
         for key in keys:
             self._entries.pop(key, None)
             self._loading.pop(key, None)
 
     def _forget_all(self) -> None:
-        self._generation += 1
         self._entries.clear()
+        self._loading.clear()
+
+    async def _announce(self, keys: Iterable[str]) -> bool:
+        tombstone = _TOMBSTONE + secrets.token_bytes(8)
+        try:
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                for key in keys:
+                    pipeline.set(self._redis_key(key), tombstone, px=_TOMBSTONE_MS)
+                pipeline.publish(self._channel, "\n".join(keys))
+                await pipeline.execute()
+        except REDIS_FAILURES:
+            return False
+        return True
+
+    async def _repeat_drops(self) -> None:
+        while self._owed and time.monotonic() < self._owed_until:
+            await asyncio.sleep(_RECONNECT_PAUSE_S)
+            keys, self._owed = self._owed, set()
+            if not await self._announce(keys):
+                self._owed |= keys
 
     async def _from_redis(self, key: str) -> bytes | None:
+        """Return what Redis holds, empty for nothing; None if Redis is away."""
         try:
             value = cast("bytes | None", await self._redis.get(self._redis_key(key)))
         except REDIS_FAILURES:
             return None
-        return value
+        return value or b""
 
-    async def _to_redis(self, key: str, value: bytes | None) -> None:
+    async def _to_redis(self, key: str, found: bytes, value: bytes | None) -> None:
+        """Write the value if the key still holds what was found before it was loaded."""
         ttl_ms = int((self._ttl_s if value is not None else NEGATIVE_TTL_S) * 1000)
         stored = _ABSENT if value is None else value
         try:
-            await self._redis.set(self._redis_key(key), stored, px=ttl_ms)
+            await self._redis.eval(_REPLACE, 1, self._redis_key(key), found, stored, ttl_ms)
         except REDIS_FAILURES:
             return
 

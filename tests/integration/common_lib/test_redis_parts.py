@@ -1,12 +1,15 @@
 """The lock and the cache on a real Redis, and without one."""
 
 import asyncio
+import time
+from functools import partial
 
 import pytest
 from redis.asyncio import Redis
 
 from common_lib.cache import TieredCache, create_redis
 from common_lib.locks import RedisLock
+from tests.integration.common_lib.cutting import proxy_before
 from tests.waiting import eventually
 
 
@@ -137,6 +140,136 @@ async def test_a_value_that_was_dropped_while_it_was_loaded_is_not_kept(
     assert await cache.get("k", source.load) == b"two"
     stop.set()
     await follower
+
+
+class SlowSource(Source):
+    """A load that has read its value and does not return yet."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.has_read, self.may_return = asyncio.Event(), asyncio.Event()
+
+    async def load(self) -> bytes | None:
+        value = await super().load()
+        self.has_read.set()
+        await self.may_return.wait()
+        return value
+
+
+async def test_a_load_that_began_before_a_drop_elsewhere_writes_nothing(
+    redis: Redis, name: str
+) -> None:
+    """The loading process has not heard of the drop: it does not listen."""
+    here, there = (TieredCache(redis, name, ttl_s=60) for _ in range(2))
+    slow, fresh = SlowSource(), Source(b"two")
+    old = asyncio.create_task(there.get("k", slow.load))
+    await slow.has_read.wait()
+    await here.drop("k")
+    slow.may_return.set()
+
+    assert await old == b"one"
+    assert await there.get("k", fresh.load) == await here.get("k", fresh.load) == b"two"
+    assert fresh.asked == 1
+
+
+async def test_a_load_overtaken_by_a_drop_and_a_newer_load_writes_nothing(
+    redis: Redis, name: str
+) -> None:
+    here, there = (TieredCache(redis, name, ttl_s=60) for _ in range(2))
+    slow, fresh = SlowSource(), Source(b"two")
+    old = asyncio.create_task(there.get("k", slow.load))
+    await slow.has_read.wait()
+    await here.drop("k")
+    assert await here.get("k", fresh.load) == b"two"
+    slow.may_return.set()
+    await old
+
+    assert await there.get("k", fresh.load) == b"two"
+
+
+async def test_drops_of_other_keys_do_not_keep_a_value_from_being_remembered(
+    redis: Redis, name: str
+) -> None:
+    cache, slow, stop = TieredCache(redis, name, ttl_s=60), SlowSource(), asyncio.Event()
+    follower = await listening(cache, stop)
+    loading = asyncio.create_task(cache.get("k", slow.load))
+    await slow.has_read.wait()
+    await cache.drop("other")
+    slow.may_return.set()
+    await loading
+
+    assert cache.peek("k") == (True, b"one")
+    stop.set()
+    await follower
+
+
+async def test_a_drop_that_redis_missed_is_made_good_when_it_is_back(
+    redis: Redis, name: str
+) -> None:
+    address = redis.connection_pool.connection_kwargs
+    async with proxy_before(address["host"], address["port"]) as proxy:
+        far = create_redis(f"redis://127.0.0.1:{proxy.port}/0")
+        cache, source = TieredCache(far, name, ttl_s=60), Source()
+        await cache.get("k", source.load)
+        proxy.is_mute, source.value = True, b"two"
+        await cache.drop("k")
+        proxy.drop_all()
+        proxy.is_mute = False
+
+        async def is_new() -> bool:
+            return await TieredCache(redis, name, ttl_s=60).get("k", source.load) == b"two"
+
+        await eventually(is_new, timeout_s=2)
+        await far.aclose()
+
+
+async def test_a_channel_that_has_gone_silent_ends_the_use_of_old_values_within_a_second(
+    redis: Redis, name: str
+) -> None:
+    address = redis.connection_pool.connection_kwargs
+    async with proxy_before(address["host"], address["port"]) as proxy:
+        far = create_redis(f"redis://127.0.0.1:{proxy.port}/0")
+        cache, source, stop = TieredCache(far, name, ttl_s=60), Source(), asyncio.Event()
+        follower = await listening(cache, stop)
+        await cache.get("k", source.load)
+        proxy.is_mute, source.value = True, b"two"
+
+        await eventually(lambda: cache.peek("k") == (False, None), timeout_s=1)
+        assert await cache.get("k", source.load) == b"two"
+        stop.set()
+        await follower
+        await far.aclose()
+
+
+async def test_readers_in_two_processes_are_never_behind_a_write_for_a_second(
+    redis: Redis, name: str
+) -> None:
+    """Three processes read all the time, one of them writes: nobody stays behind."""
+    stop, source = asyncio.Event(), Source(b"0")
+    caches = [TieredCache(redis, name, ttl_s=60) for _ in range(3)]
+    followers = [await listening(cache, stop) for cache in caches]
+    delays: list[float] = []
+
+    async def load() -> bytes | None:
+        value = await source.load()
+        await redis.ping()  # a reader may be overtaken here
+        return value
+
+    async def all_see(value: bytes) -> bool:
+        return {await cache.get("k", load) for cache in caches} == {value}
+
+    for number in range(1, 150):
+        readers = [asyncio.create_task(cache.get("k", load)) for cache in caches]
+        source.value = b"%d" % number
+        written_at = time.monotonic()
+        await caches[number % 3].drop("k")
+        await eventually(partial(all_see, source.value), timeout_s=1)
+        delays.append(time.monotonic() - written_at)
+        await asyncio.gather(*readers)
+
+    assert max(delays) < 1
+    stop.set()
+    await asyncio.gather(*followers)
 
 
 async def test_without_redis_the_source_answers(name: str) -> None:
