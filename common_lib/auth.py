@@ -42,6 +42,7 @@ SERVICE_LIFETIME_S: Final = 60
 LEEWAY_S: Final = 30
 MAX_TOKEN_LENGTH: Final = 4096
 JWKS_REFETCH_S: Final = 30.0
+JWKS_RETRY_S: Final = 1.0
 # With Redis away a token this young is still taken: nobody can tell whether it was revoked.
 TRUSTED_WITHOUT_REDIS_S: Final = 15 * 60
 _MAX_CACHED_TOKENS: Final = 20_000
@@ -187,33 +188,31 @@ class JwksCache:
     def __init__(self, fetch: Callable[[], Awaitable[Mapping[str, Any]]]) -> None:
         self._fetch = fetch
         self._keys: dict[str, ec.EllipticCurvePublicKey] = {}
-        self._fetched_at: float | None = None
+        self._fetch_again_at = 0.0
         self._lock = asyncio.Lock()
 
     async def key(self, key_id: str) -> ec.EllipticCurvePublicKey | None:
-        """Return the key; an unknown id asks again, within the limit. Raises Unavailable."""
+        """Return the key; an unknown id asks again, within the limit.
+
+        Raises Unavailable while no key is known at all.
+        """
         if key_id not in self._keys:
             async with self._lock:
-                if key_id not in self._keys and self._may_fetch():
+                if key_id not in self._keys and time.monotonic() >= self._fetch_again_at:
                     await self._refresh()
+        if not self._keys:
+            raise Unavailable("the keys for checking tokens are not known", retry_after_s=1)
         return self._keys.get(key_id)
-
-    def _may_fetch(self) -> bool:
-        if self._fetched_at is None:
-            return True
-        return time.monotonic() - self._fetched_at >= JWKS_REFETCH_S
 
     async def _refresh(self) -> None:
         try:
             document = await self._fetch()
-        except Unavailable:
-            if not self._keys:
-                raise
-            log.warning("jwks.not_refreshed")
-            self._fetched_at = time.monotonic()
-            return
-        self._fetched_at = time.monotonic()
-        self._keys = {entry["kid"]: _public_key(entry) for entry in document["keys"]}
+            self._keys = {entry["kid"]: _public_key(entry) for entry in document["keys"]}
+        except (Unavailable, jwt.PyJWTError, LookupError, TypeError, ValueError) as error:
+            log.warning("jwks.not_refreshed", error=type(error).__name__)
+        # Whoever waits behind a failure shares it, instead of waiting for one of their own.
+        pause_s = JWKS_REFETCH_S if self._keys else JWKS_RETRY_S
+        self._fetch_again_at = time.monotonic() + pause_s
 
 
 def _public_key(entry: Mapping[str, Any]) -> ec.EllipticCurvePublicKey:
@@ -331,12 +330,6 @@ class Sessions:
     async def suspend(self, user_id: UUID) -> None:
         """Refuse all of the user's living tokens. Raises Unavailable if Redis is away."""
         await self._put(_role_key(user_id), _REVOKED)
-
-    async def reinstate(self, user_id: UUID) -> None:
-        try:
-            await self._redis.delete(_role_key(user_id))
-        except (RedisError, OSError, TimeoutError) as error:
-            raise Unavailable("sessions cannot be changed just now") from error
 
     async def current(self, principal: Principal) -> Principal:
         """Return the caller with today's role.
@@ -475,10 +468,11 @@ CurrentUser = Annotated[Principal, Depends(current_user)]
 MaybeUser = Annotated[Principal | None, Depends(maybe_user)]
 
 
-def require_role(*roles: Role) -> Callable[[Principal], Principal]:
+def require_role(*roles: Role) -> Callable[[Principal], Awaitable[Principal]]:
     """Return a dependency that admits these roles only. Raises RoleNotAllowed."""
 
-    def admitted(principal: CurrentUser) -> Principal:
+    # A plain function would cost every request a hop to a thread.
+    async def admitted(principal: CurrentUser) -> Principal:
         if principal.role not in roles:
             raise RoleNotAllowed
         return principal

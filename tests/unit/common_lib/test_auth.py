@@ -1,11 +1,12 @@
 """Tokens: what is accepted, and the forgeries that are not."""
 
+import asyncio
 import base64
 import hmac
 import json
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import jwt
@@ -211,6 +212,33 @@ async def test_the_last_good_keys_outlive_an_outage(monkeypatch: pytest.MonkeyPa
 
     assert await cache.key("unknown") is None
     assert await cache.key(KEY.key_id) is not None
+
+
+@pytest.mark.parametrize("document", [{}, {"keys": [{"kid": "x"}]}, {"keys": [7]}, [], None])
+async def test_a_broken_key_document_is_an_outage_and_not_a_crash(document: Any) -> None:
+    async def fetch() -> Mapping[str, Any]:
+        return cast("Mapping[str, Any]", document)
+
+    with pytest.raises(Unavailable):
+        await JwksCache(fetch).key(KEY.key_id)
+
+
+async def test_those_who_wait_for_keys_share_one_failed_fetch() -> None:
+    asked = 0
+
+    async def fetch() -> Mapping[str, Any]:
+        nonlocal asked
+        asked += 1
+        await asyncio.sleep(0)
+        raise Unavailable
+
+    cache = JwksCache(fetch)
+    answers = await asyncio.gather(
+        *(cache.key(KEY.key_id) for _ in range(20)), return_exceptions=True
+    )
+
+    assert asked == 1
+    assert all(isinstance(answer, Unavailable) for answer in answers)
 
 
 def principal(role: Role = Role.ADMIN, age_s: int = 0) -> Principal:
