@@ -29,8 +29,9 @@ CALLS = Counter("http_client_calls_total", "Calls to other services", ["target",
 RETRY_BUDGET: Final = 0.1
 _RETRY_BURST: Final = 10.0
 
-# The request did not leave this process, so that even a POST may go to another address.
-_NEVER_SENT: Final = (ConnectError, ConnectTimeoutError)
+# How hyper names a failure to connect. pyreqwest's ConnectError alone does not say it: one is also
+# raised when the other side hangs up in the middle of a request that it may have carried out.
+_CONNECT_FAILED: Final = "client error (Connect)"
 
 # The moment (time.monotonic) by which the work in hand must be answered; None where none was given.
 deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
@@ -110,6 +111,14 @@ class Answer:
         return orjson.loads(self.body)
 
 
+def _never_left(error: BaseException | None) -> bool:
+    """Tell whether the request stayed in this process, so that even a POST may be repeated."""
+    if not isinstance(error, (ConnectError, ConnectTimeoutError)):
+        return False
+    causes = (error.details or {}).get("causes") or ()
+    return any(cause["message"] == _CONNECT_FAILED for cause in causes)
+
+
 class HttpClient:
     """A pool of connections to one service, which may have several addresses.
 
@@ -148,26 +157,30 @@ class HttpClient:
     ) -> Answer:
         """Call `path`; `json` is sent as it is when bytes, else encoded."""
         body = json if isinstance(json, bytes) or json is None else orjson.dumps(json, default=str)
-        budget_s = self._remaining(timeout_s or self._timeout_s)
+        ends_at = self._end(timeout_s or self._timeout_s)
         self._retry_credit = min(_RETRY_BURST, self._retry_credit + RETRY_BUDGET)
         try:
-            return await self._once(method, path, body, headers, budget_s)
+            return await self._once(method, path, body, headers, self._left(ends_at))
         except CallTimedOut:
             raise
         except Unavailable as error:
-            may_repeat = is_idempotent or isinstance(error.__cause__, _NEVER_SENT)
+            may_repeat = is_idempotent or _never_left(error.__cause__)
             if not may_repeat or not self._spend_retry():
                 raise
-        return await self._once(method, path, body, headers, self._remaining(budget_s))
+        return await self._once(method, path, body, headers, self._left(ends_at))
 
     async def close(self) -> None:
         if self._client is not None:
             await self._client.close()
             self._client = None
 
-    def _remaining(self, timeout_s: float) -> float:
-        limit = deadline.get()
-        left_s = timeout_s if limit is None else min(timeout_s, limit - time.monotonic())
+    def _end(self, timeout_s: float) -> float:
+        """Return the moment by which a call must be over, its repetition included."""
+        end, limit = time.monotonic() + timeout_s, deadline.get()
+        return end if limit is None else min(end, limit)
+
+    def _left(self, ends_at: float) -> float:
+        left_s = ends_at - time.monotonic()
         if left_s <= 0:
             raise CallTimedOut(f"no time is left to call {self._name}")
         return left_s
