@@ -6,7 +6,9 @@ unsampled one pays for two context variables and no more.
 """
 
 import contextlib
+import json
 import logging
+import re
 import secrets
 import sys
 import time
@@ -39,7 +41,10 @@ from common_lib.ids import new_id
 from common_lib.settings import LogFormat, ServiceSettings
 
 REQUEST_ID_LENGTH: Final = 128
-TRACEPARENT_LENGTH: Final = 55
+# Later versions may add fields at the end (https://www.w3.org/TR/trace-context/#versioning-of-traceparent).
+_TRACEPARENT: Final = re.compile(
+    r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.ASCII
+)
 FLOW_STEPS: Final = {
     1: "order request received",
     2: "token and rate limit checked",
@@ -118,19 +123,17 @@ def new_trace() -> TraceContext:
 
 def parse_traceparent(value: str) -> TraceContext | None:
     """Read a traceparent header; anything malformed is treated as absent, as the standard asks."""
-    parts = value.split("-")
-    if len(value) < TRACEPARENT_LENGTH or len(parts) < 4 or parts[0] == "ff":  # noqa: PLR2004
+    found = _TRACEPARENT.fullmatch(value)
+    if found is None:
         return None
-    trace_id, span_id, flags = parts[1], parts[2], parts[3]
-    if not (_is_hex(trace_id, 32) and _is_hex(span_id, 16) and _is_hex(flags, 2)):
+    version, trace_id, span_id, flags, more = found.groups()
+    if (
+        version == "ff"
+        or (version == "00" and more)
+        or not (trace_id.strip("0") and span_id.strip("0"))
+    ):
         return None
     return TraceContext(trace_id, span_id, bool(int(flags, 16) & 1))
-
-
-def _is_hex(text: str, length: int) -> bool:
-    if len(text) != length or (text.strip("0") == "" and length > 2):  # noqa: PLR2004
-        return False
-    return all(letter in "0123456789abcdef" for letter in text)
 
 
 @contextlib.contextmanager
@@ -214,15 +217,17 @@ class TelemetryMiddleware:
             await self.app(scope, receive, send)
             return
         request_id, parent = _ids_from(scope)
-        span, context = _start_span(f"{scope['method']} {scope['path']}", parent, SpanKind.SERVER)
-        request_token, trace_token = _request_id.set(request_id), _trace.set(context)
+        span, context = _start_span(scope["method"], parent, SpanKind.SERVER)
+        # Not reset at the end: a request has a task of its own, and the handler of crashes, which
+        # is outside of all middleware, still names the request.
+        _request_id.set(request_id)
+        _trace.set(context)
         try:
             await _Exchange(scope, send, request_id).run(self.app, receive)
         finally:
             if span is not None:
+                span.update_name(f"{scope['method']} {route_template(scope)}")
                 span.end()
-            _trace.reset(trace_token)
-            _request_id.reset(request_token)
 
 
 class _Exchange:
@@ -352,7 +357,10 @@ def _route_standard_logging(shared: list[Any], renderer: Any) -> None:
 
 
 def _dump(value: Any, default: Any = str, **_: Any) -> str:
-    return orjson.dumps(value, default=default).decode()
+    try:
+        return orjson.dumps(value, default=default, option=orjson.OPT_NON_STR_KEYS).decode()
+    except TypeError:  # an integer beyond 64 bits, a lone surrogate: no reason to fail a request
+        return json.dumps(value, default=str)
 
 
 def _add_ids(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

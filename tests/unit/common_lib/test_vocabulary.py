@@ -177,3 +177,12 @@ def test_a_traceparent_is_read_and_written_back() -> None:
 )
 def test_a_malformed_traceparent_counts_as_absent(value: str) -> None:
     assert parse_traceparent(value) is None
+
+
+@pytest.mark.parametrize("value", [f"{TRACE}-more", f"zz{TRACE[2:]}", f"{TRACE}\n", f" {TRACE}"])
+def test_a_traceparent_with_more_or_other_than_its_version_has_counts_as_absent(value: str) -> None:
+    assert parse_traceparent(value) is None
+
+
+def test_a_traceparent_of_a_later_version_is_read() -> None:
+    assert parse_traceparent(f"01{TRACE[2:]}-more") == parse_traceparent(TRACE)
