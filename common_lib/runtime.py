@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import signal
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -36,6 +37,7 @@ PROBE_TIMEOUT_S: Final = 2.0
 # Longer than any of our clients keeps an idle connection, so that the client closes first.
 KEEP_ALIVE_S: Final = 75
 MAX_HEADER_BYTES: Final = 16 * 1024
+_FAILED_TO_START: Final = 3  # as the uvicorn command says it
 
 RESTARTS = Counter("component_restarts_total", "Background parts started again", ["component"])
 
@@ -83,6 +85,8 @@ def create_app(
         title=name,
         docs_url=None,
         redoc_url=None,
+        # A redirect would name this process's own address to whoever stands before the gateway.
+        redirect_slashes=False,
         lifespan=lifespan,
         routes=[*_operation_routes(), *routes],
     )
@@ -135,7 +139,10 @@ def serve(app: NamedApp, settings: ServiceSettings, *, protocol: Any = "httptool
     `protocol` replaces uvicorn's HTTP protocol class.
     """
     telemetry.configure(settings, app.title)
-    uvloop.run(_Server(_uvicorn_config(app, settings, protocol)).serve_until_signal())
+    server = _Server(_uvicorn_config(app, settings, protocol))
+    uvloop.run(server.serve_until_signal())
+    if not server.started:
+        sys.exit(_FAILED_TO_START)
 
 
 def run_worker(
