@@ -21,6 +21,17 @@ async def order_of_payment(session: AnySession, payment_id: UUID) -> UUID | None
     return found
 
 
+async def payment_by_provider_id(
+    session: AnySession, provider: str, provider_payment_id: str
+) -> UUID | None:
+    found: UUID | None = await session.scalar(
+        sa.select(Payment.id).where(
+            Payment.provider == provider, Payment.provider_payment_id == provider_payment_id
+        )
+    )
+    return found
+
+
 async def payments_of(session: AnySession, order_id: UUID) -> Sequence[Payment]:
     found = await session.scalars(
         sa.select(Payment).where(Payment.order_id == order_id).order_by(Payment.attempt)

@@ -215,7 +215,7 @@ class Payments:
         message, payload = _message(body)
         try:
             outcome = await self._database.transact(
-                lambda session: self._take_in(session, provider, message, payload)
+                lambda session: _take_in(session, provider, message, payload)
             )
         except IntegrityError as error:
             if not is_duplicate_key(error):
@@ -389,30 +389,6 @@ class Payments:
 
         await self._database.transact(work)
 
-    async def _take_in(
-        self, session: WriteSession, provider: str, message: ProviderMessage, payload: Document
-    ) -> WebhookOutcome:
-        row = PaymentWebhookEvent(
-            provider=provider,
-            event_id=message.id,
-            outcome=WebhookOutcome.IGNORED,
-            payload=payload,
-            received_at=now(),
-        )
-        session.add(row)
-        await session.flush()
-        if message.data.status not in _REPLIES:
-            return WebhookOutcome.IGNORED
-        locked = await _lock_referenced(session, message.data)
-        reason = await _fit(session, locked, message.data)
-        row.payment_id = locked.payment.id if locked else None
-        row.outcome = WebhookOutcome.QUARANTINED if reason else WebhookOutcome.APPLIED
-        row.reason = reason
-        if reason:
-            settling.ALERTS.labels(reason).inc()
-            log.error("payment.webhook_quarantined", event_id=message.id, reason=reason)
-        return row.outcome
-
     async def _claim_charges(self) -> list[Charge]:
         async def work(session: WriteSession) -> list[Charge]:
             due = await sql.claim_due_payments(session, now(), self._lease, _BATCH)
@@ -489,6 +465,32 @@ async def _lock_referenced(session: WriteSession, data: ProviderPayment) -> sett
     return await settling.lock(session, payment_id)
 
 
+async def _take_in(
+    session: WriteSession, provider: str, message: ProviderMessage, payload: Document
+) -> WebhookOutcome:
+    """Keep the message under its event id, then act on it; IntegrityError for a known id."""
+    row = PaymentWebhookEvent(
+        provider=provider,
+        event_id=message.id,
+        outcome=WebhookOutcome.IGNORED,
+        payload=payload,
+        received_at=now(),
+    )
+    session.add(row)
+    await session.flush()
+    if message.data.status not in _REPLIES:
+        return WebhookOutcome.IGNORED
+    locked = await _lock_referenced(session, message.data)
+    reason = await _fit(session, locked, message.data)
+    row.payment_id = locked.payment.id if locked else None
+    row.outcome = WebhookOutcome.QUARANTINED if reason else WebhookOutcome.APPLIED
+    row.reason = reason
+    if reason:
+        settling.ALERTS.labels(reason).inc()
+        log.error("payment.webhook_quarantined", event_id=message.id, reason=reason)
+    return row.outcome
+
+
 async def _fit(
     session: WriteSession, locked: settling.Locked | None, data: ProviderPayment
 ) -> str | None:
@@ -499,7 +501,15 @@ async def _fit(
         return "amount_mismatch"
     if data.currency != locked.payment.currency:
         return "currency_mismatch"
-    if locked.payment.provider_payment_id not in (None, data.id):
+    if await _names_another(session, locked.payment, data):
         return "another_payment"
     await settling.learn(session, locked, reply_of(data.model_dump(by_alias=True)))
     return None
+
+
+async def _names_another(session: WriteSession, payment: Payment, data: ProviderPayment) -> bool:
+    """Tell whether the provider's id belongs to another payment, or this one has another id."""
+    if payment.provider_payment_id is not None:
+        return payment.provider_payment_id != data.id
+    holder = await sql.payment_by_provider_id(session, payment.provider, data.id)
+    return holder is not None

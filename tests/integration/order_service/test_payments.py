@@ -44,7 +44,7 @@ async def refund(
 
 def message(payment_id: str, amount: int = 80_000, **changes: Any) -> dict[str, Any]:
     data = {
-        "id": f"pay_{payment_id[:8]}",
+        "id": f"pay_{payment_id}",
         "reference": payment_id,
         "amount": amount,
         "currency": "INR",
@@ -142,8 +142,7 @@ async def test_a_time_out_is_unknown_and_then_reconciled(open_shop: OpenIt) -> N
 
     late = await shopper.pay(order["id"], "tok_timeout")
 
-    assert late.json()["status"] == "PENDING"
-    assert late.json()["phase"] in {"UNKNOWN", "SETTLED"}
+    assert late.json()["status"] in {"PENDING", "SUCCESS"}, "the webhook may be first"
     assert (await shop.events_of(order["id"])).count("PAYMENT_FAILED") == 0
 
     async def confirmed() -> bool:
@@ -289,13 +288,15 @@ async def test_a_webhook_of_an_unknown_provider_is_not_found(shop: OpenShop) -> 
         ({"currency": "USD"}, "currency_mismatch"),
         ({"reference": str(uuid4())}, "unknown_payment"),
         ({"reference": "order-17"}, "unknown_payment"),
+        ({"id": "pay_of_somebody_else"}, "another_payment"),
     ],
 )
 async def test_a_webhook_that_does_not_fit_is_quarantined(
     shop: OpenShop, changes: dict[str, Any], reason: str
 ) -> None:
     shopper = shop.somebody()
-    order = await unpaid(shop, shopper)
+    first, order = await unpaid(shop, shopper), await unpaid(shop, shopper)
+    await send(shop, message(first["payment"]["id"], id="pay_of_somebody_else"))
     body = message(order["payment"]["id"], **changes)
 
     answer = await send(shop, body)

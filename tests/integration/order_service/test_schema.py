@@ -79,13 +79,17 @@ async def test_reading_an_order_touches_one_partition(shop: OpenShop) -> None:
     order_id = (await shop.somebody().place([line(shop.sell())])).json()["id"]
     moment = datetime.fromtimestamp(int(order_id[:8] + order_id[9:13], 16) / 1000, tz=UTC)
 
-    plan = await shop.rows(
-        "EXPLAIN SELECT * FROM orders WHERE id = UNHEX(REPLACE(:id, '-', '')) AND created_at = :at",
-        id=order_id,
-        at=moment.replace(tzinfo=None),
-    )
+    async with shop.database.connection() as connection:
+        version = str((await connection.exec_driver_sql("SELECT VERSION()")).scalar())
+        # MySQL 9 prints trees unless told otherwise; MariaDB shows partitions on request only.
+        how = "PARTITIONS" if "MariaDB" in version else "FORMAT=TRADITIONAL"
+        plan = await connection.exec_driver_sql(
+            f"EXPLAIN {how} SELECT * FROM orders WHERE id = %s AND created_at = %s",  # noqa: S608
+            (bytes.fromhex(order_id.replace("-", "")), moment.replace(tzinfo=None)),
+        )
+        (row,) = plan.mappings().all()
 
-    assert plan[0].partitions == f"p{now():%Y%m}"
+    assert row["partitions"] == f"p{now():%Y%m}"
 
 
 async def test_the_worker_adds_the_months_that_are_missing(shop: OpenShop) -> None:
