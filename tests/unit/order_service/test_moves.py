@@ -1,0 +1,138 @@
+"""The tables of allowed moves."""
+
+from itertools import pairwise, product
+from typing import Any
+
+import pytest
+
+from order_service.models import (
+    ORDER_MOVES,
+    PAYMENT_MOVES,
+    IllegalTransition,
+    RefundExceedsCaptured,
+    ReturnRefund,
+)
+from order_service.schemas.enums import OrderStatus, PaymentPhase, PaymentStatus, ReturnStatus
+from tests.unit.order_service.examples import LONG_AGO, a_payment, an_order, inr
+
+O = OrderStatus  # noqa: E741 - a table reads better with one letter
+ALLOWED = {
+    (O.PENDING, O.CONFIRMED),
+    (O.PENDING, O.CANCELLED),
+    (O.CONFIRMED, O.PROCESSING),
+    (O.CONFIRMED, O.SHIPPED),
+    (O.CONFIRMED, O.CANCELLED),
+    (O.PROCESSING, O.SHIPPED),
+    (O.PROCESSING, O.CANCELLED),
+    (O.SHIPPED, O.DELIVERED),
+    (O.SHIPPED, O.REFUNDED),
+    (O.DELIVERED, O.REFUNDED),
+}
+
+
+@pytest.mark.parametrize(("before", "after"), list(product(OrderStatus, OrderStatus)))
+def test_an_order_moves_along_its_table_only(before: OrderStatus, after: OrderStatus) -> None:
+    order = an_order(before)
+
+    if (before, after) in ALLOWED:
+        change = order.move_to(after, note="why")
+        assert (change.from_status, change.to_status) == (before, after)
+        assert (order.status, order.version) == (after, 2)
+        assert change.order_version == 2
+    else:
+        with pytest.raises(IllegalTransition) as refused:
+            order.move_to(after)
+        assert order.status is before
+        assert refused.value.details["allowed"] == sorted(ORDER_MOVES[before])
+
+
+def test_every_status_has_its_moves_written_down() -> None:
+    assert set(ORDER_MOVES) == set(OrderStatus)
+    assert set(PAYMENT_MOVES) == set(PaymentStatus)
+
+
+def test_the_briefs_way_leads_to_the_door() -> None:
+    order = an_order()
+    way = [O.PENDING, O.CONFIRMED, O.SHIPPED, O.DELIVERED]
+
+    for before, after in pairwise(way):
+        change = order.move_to(after)
+        assert change.from_status is before
+
+    assert order.version == 4
+
+
+def test_nothing_leads_back_to_a_pending_payment() -> None:
+    assert all(PaymentStatus.PENDING not in moves for moves in PAYMENT_MOVES.values())
+
+
+def test_a_settled_payment_forgets_its_token() -> None:
+    payment = a_payment(an_order(), next_action_at=LONG_AGO)
+
+    payment.succeed("pay_1")
+
+    assert payment.provider_token is None
+    assert payment.next_action_at is None
+    assert (payment.phase, payment.captured_minor) == (PaymentPhase.SETTLED, 50_000)
+
+
+def test_a_late_success_forgets_the_failure() -> None:
+    payment = a_payment(an_order())
+    payment.fail("card_declined", "pay_1")
+
+    payment.succeed("pay_1")
+
+    assert (payment.status, payment.failure_code) == (PaymentStatus.SUCCESS, None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_awaiting"),
+    [
+        ({"phase": PaymentPhase.INITIATED}, True),
+        ({"phase": PaymentPhase.INITIATED, "next_action_at": LONG_AGO}, False),
+        ({"phase": PaymentPhase.REQUESTED}, False),
+        ({"phase": PaymentPhase.UNKNOWN}, False),
+    ],
+)
+def test_a_payment_waits_for_the_customer_until_it_has_a_token(
+    changes: dict[str, Any], is_awaiting: bool
+) -> None:
+    assert a_payment(an_order(), **changes).is_awaiting_customer is is_awaiting
+
+
+def test_a_provider_sees_one_key_per_attempt() -> None:
+    order = an_order()
+
+    keys = {a_payment(order, attempt=attempt).provider_key for attempt in (1, 2)}
+
+    assert keys == {f"{order.id}:1", f"{order.id}:2"}
+
+
+def test_refunds_add_up_to_what_was_captured_and_no_further() -> None:
+    payment = a_payment(an_order(), captured_minor=50_000)
+
+    first = ReturnRefund.of_payment(payment, inr(30_000), reason="scratched", by=None)
+    with pytest.raises(RefundExceedsCaptured):
+        ReturnRefund.of_payment(payment, inr(20_001), reason="all of it", by=None)
+    ReturnRefund.of_payment(payment, inr(20_000), reason="the rest", by=None)
+
+    assert payment.refundable == inr(0)
+    assert first.is_due
+
+
+def test_a_refund_in_another_currency_is_refused() -> None:
+    payment = a_payment(an_order(), captured_minor=50_000)
+
+    with pytest.raises(RefundExceedsCaptured):
+        payment.promise_refund(inr(1).model_copy(update={"currency": "USD"}))
+
+
+def test_a_refund_that_was_made_is_not_due_again() -> None:
+    payment = a_payment(an_order(), captured_minor=50_000)
+    refund = ReturnRefund.of_payment(payment, inr(1), reason="x", by=None)
+
+    refund.complete("re_1")
+
+    assert refund.status is ReturnStatus.REFUNDED
+    assert not refund.is_due
+    assert refund.next_action_at is None

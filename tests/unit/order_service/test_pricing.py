@@ -1,0 +1,177 @@
+"""Totals to the last minor unit, and the coupon's rules."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from common_lib.errors import DomainError
+from common_lib.money import MAX_MINOR
+from order_service.services.pricing import (
+    CouponAlreadyUsed,
+    CouponExhausted,
+    CouponExpired,
+    CouponMinimumNotReached,
+    CouponNotValid,
+    CouponNotYetValid,
+    PriceChanged,
+    TotalTooLarge,
+    check_expected,
+    price,
+)
+from tests.unit.order_service.examples import (
+    a_coupon,
+    a_fixed_coupon,
+    a_line,
+    a_tariff,
+    inr,
+)
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+amounts = st.integers(min_value=1, max_value=10_000_000)
+some_lines = st.lists(st.tuples(amounts, st.integers(1, 50)), min_size=1, max_size=20)
+
+
+def test_lines_add_up_to_the_subtotal() -> None:
+    totals = price([a_line(100, 3), a_line(250)], a_tariff(), None)
+
+    assert [line.line_total for line in totals.lines] == [inr(300), inr(250)]
+    assert (totals.subtotal, totals.total) == (inr(550), inr(550))
+
+
+@pytest.mark.parametrize(("goods", "shipping"), [(49_899, 4_900), (49_900, 0), (60_000, 0)])
+def test_shipping_is_free_from_the_threshold_on(goods: int, shipping: int) -> None:
+    tariff = a_tariff(shipping_fee=inr(4_900), free_shipping_from=inr(49_900))
+
+    totals = price([a_line(goods)], tariff, None)
+
+    assert (totals.shipping, totals.total) == (inr(shipping), inr(goods + shipping))
+
+
+def test_shipping_looks_at_what_is_left_after_the_discount() -> None:
+    tariff = a_tariff(shipping_fee=inr(4_900), free_shipping_from=inr(49_900))
+
+    totals = price([a_line(49_900)], tariff, a_fixed_coupon(100))
+
+    assert totals.total == inr(49_800 + 4_900)
+
+
+def test_tax_on_top_is_rounded_half_up_once_per_line() -> None:
+    tariff = a_tariff(tax_basis_points=1_800, is_tax_included=False)
+
+    totals = price([a_line(25), a_line(25)], tariff, None)
+
+    assert totals.tax == inr(10), "4.5 is 5, twice"
+    assert totals.total == inr(60)
+
+
+def test_included_tax_is_named_and_not_added() -> None:
+    tariff = a_tariff(tax_basis_points=1_800, is_tax_included=True)
+
+    totals = price([a_line(11_800)], tariff, None)
+
+    assert (totals.tax, totals.total) == (inr(1_800), inr(11_800))
+
+
+def test_a_percentage_is_rounded_half_up_once_per_line() -> None:
+    totals = price([a_line(105), a_line(104)], a_tariff(), a_coupon())
+
+    assert [line.discount for line in totals.lines] == [inr(11), inr(10)]
+    assert totals.total == inr(188)
+
+
+def test_a_percentage_is_capped() -> None:
+    coupon = a_coupon(percent_basis_points=5_000, max_discount_minor=1_000)
+
+    totals = price([a_line(10_000), a_line(30_000)], a_tariff(), coupon)
+
+    assert [line.discount.amount for line in totals.lines] == [250, 750]
+
+
+def test_a_fixed_coupon_never_gives_more_than_the_goods_cost() -> None:
+    totals = price([a_line(300), a_line(200)], a_tariff(), a_fixed_coupon(10_000))
+
+    assert (totals.discount, totals.total) == (inr(500), inr(0))
+
+
+@given(lines=some_lines, off=st.integers(1, 100_000_000))
+def test_a_fixed_discount_is_spread_without_loss(lines: list[tuple[int, int]], off: int) -> None:
+    reserved = [a_line(amount, quantity) for amount, quantity in lines]
+
+    totals = price(reserved, a_tariff(), a_fixed_coupon(off))
+
+    assert totals.discount.amount == min(off, totals.subtotal.amount)
+    assert all(line.discount.amount <= line.line_total.amount for line in totals.lines)
+
+
+@given(lines=some_lines, bp=st.integers(1, 10_000), tax=st.integers(0, 3_000), inside=st.booleans())
+def test_totals_always_add_up(
+    lines: list[tuple[int, int]], bp: int, tax: int, inside: bool
+) -> None:
+    reserved = [a_line(amount, quantity) for amount, quantity in lines]
+    tariff = a_tariff(tax_basis_points=tax, is_tax_included=inside, shipping_fee=inr(99))
+
+    totals = price(reserved, tariff, a_coupon(percent_basis_points=bp))
+
+    on_top = 0 if inside else totals.tax.amount
+    expected = totals.subtotal.amount - totals.discount.amount + totals.shipping.amount + on_top
+    assert totals.total.amount == expected
+    assert totals.discount.amount == sum(line.discount.amount for line in totals.lines)
+    assert 0 <= totals.discount.amount <= totals.subtotal.amount
+
+
+def test_an_order_beyond_all_bounds_is_refused() -> None:
+    with pytest.raises(TotalTooLarge):
+        price([a_line(MAX_MINOR, 2)], a_tariff(), None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"is_active": False}, CouponNotValid),
+        ({"valid_until": NOW}, CouponExpired),
+        ({"valid_from": NOW + timedelta(seconds=1)}, CouponNotYetValid),
+        ({"usage_limit": 3, "used_count": 3}, CouponExhausted),
+        ({"redeemed": frozenset({1})}, CouponAlreadyUsed),
+        ({"usage_limit": 1, "used_count": 1, "redeemed": frozenset({1})}, CouponExhausted),
+    ],
+)
+def test_a_coupon_that_may_not_be_used_says_why(
+    changes: dict[str, Any], error: type[DomainError]
+) -> None:
+    with pytest.raises(error):
+        a_coupon(**changes).check(NOW)
+
+
+def test_a_coupon_in_its_bounds_may_be_used() -> None:
+    coupon = a_coupon(valid_from=NOW, usage_limit=3, used_count=2, per_user_limit=2)
+
+    coupon.check(NOW)
+
+
+def test_a_use_that_was_given_back_is_used_again_first() -> None:
+    coupon = a_coupon(per_user_limit=3, redeemed=frozenset({1, 3}))
+
+    assert coupon.next_use() == 2
+
+
+def test_a_minimum_is_reached_by_the_goods_before_the_discount() -> None:
+    coupon = a_fixed_coupon(100, min_order_minor=500)
+
+    assert price([a_line(500)], a_tariff(), coupon).total == inr(400)
+    with pytest.raises(CouponMinimumNotReached):
+        price([a_line(499)], a_tariff(), coupon)
+
+
+def test_another_total_than_expected_is_refused_with_the_new_one() -> None:
+    with pytest.raises(PriceChanged) as refused:
+        check_expected(inr(600), inr(500))
+
+    assert refused.value.details == {"total": {"amount": 600, "currency": "INR"}}
+
+
+def test_the_expected_total_and_none_are_fine() -> None:
+    check_expected(inr(600), inr(600))
+    check_expected(inr(600), None)
