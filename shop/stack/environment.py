@@ -113,6 +113,8 @@ def _own(layout: Layout, secrets: Secrets, name: str) -> dict[str, str]:
         own["SHOP_DATABASE_READ_URLS"] = ""
     if name == "gateway":
         own["SHOP_METRICS_PORT"] = str(layout.ports.gateway_metrics)
+    if name == "payment-sandbox":
+        own["SHOP_PAYMENT_SANDBOX_FILE"] = str(layout.data / "payment-sandbox.sqlite")
     if service == "user":
         own["SHOP_JWT_PRIVATE_KEY_FILE"] = str(key_file(layout.keys, "jwt"))
     return own

@@ -24,7 +24,7 @@ def prepare(layout: Layout, progress: Progress) -> None:
     """Fetch LocalStack if it is not there yet."""
     if is_fetched(layout):
         return
-    with progress.step(f"fetching LocalStack {VERSION} from PyPI (about 340 MB on disk)") as step:
+    with progress.step(f"fetching LocalStack {VERSION} from PyPI (about 430 MB on disk)") as step:
         venvs.create(_venv(layout), ["--no-deps", "-r", str(REQUIREMENTS)], step)
         progress.done(f"fetched LocalStack {VERSION}", step.elapsed_s)
 
