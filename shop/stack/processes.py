@@ -56,15 +56,20 @@ class Identity:
 
     @classmethod
     def of(cls, pid: int, fingerprint: str = "") -> "Identity | None":
-        """Identify the live process with this pid, or None; a zombie counts as dead."""
+        """Identify the live process with this pid, or None; a zombie counts as dead.
+
+        Not yet while threads of it are left: until the last one ends, it holds its ports and files.
+        """
         try:
             stat = Path(f"/proc/{pid}/stat").read_text()
+            threads = sum(1 for _ in Path(f"/proc/{pid}/task").iterdir())
         except OSError:
             return None
         # The command in parentheses may hold spaces and parentheses itself.
         after_command = stat.rpartition(")")[2].split()
         state, start_ticks = after_command[0], int(after_command[19])
-        return None if state in DEAD_STATES else cls(pid, start_ticks, boot_id(), fingerprint)
+        is_dead = state in DEAD_STATES and threads <= 1
+        return None if is_dead else cls(pid, start_ticks, boot_id(), fingerprint)
 
     def is_alive(self) -> bool:
         return Identity.of(self.pid, self.fingerprint) == self

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from shop.stack.layout import REPOSITORY
+from shop.stack.ports import free_ports, is_taken
 from shop.stack.processes import Identity, Processes, Spec
 
 SLEEPER = (sys.executable, "-c", "import signal; signal.pause()")
@@ -25,11 +26,20 @@ STARTS_A_SLEEPER = """
 import os, signal, sys
 from pathlib import Path
 from shop.stack.layout import REPOSITORY
+from shop.stack.ports import free_ports, is_taken
 from shop.stack.processes import Processes, Spec
 home = Path(sys.argv[1])
 argv = (sys.executable, "-c", "import signal; signal.pause()")
 started = Processes(home, home, die_with_parent=True).start(Spec("sleeper", argv, os.environ, home))
 print(started.pid, flush=True)
+signal.pause()
+"""
+LISTENS_WITH_THREADS = """
+import signal, socket, sys, threading
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+for _ in range(50):
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
+print("ready", flush=True)
 signal.pause()
 """
 STUBBORN = (sys.executable, "-c", IGNORES_SIGTERM)
@@ -120,3 +130,16 @@ def test_a_killed_test_run_leaves_no_process(tmp_path: Path) -> None:
     deadline = time.monotonic() + 10
     while sleeper.is_alive():
         assert time.monotonic() < deadline
+
+
+def test_a_killed_process_of_many_threads_has_let_go_of_its_port(
+    processes: Processes, tmp_path: Path
+) -> None:
+    for _ in range(10):
+        [port] = free_ports(1)
+        processes.start(spec(tmp_path, (sys.executable, "-c", LISTENS_WITH_THREADS, str(port))))
+        while b"ready" not in processes.log("sleeper").read_bytes():
+            assert processes.find("sleeper")
+        processes.kill("sleeper")
+        assert not is_taken(port)
+        processes.log("sleeper").unlink()
