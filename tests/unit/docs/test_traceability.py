@@ -1,4 +1,4 @@
-"""docs/traceability.md names a test that exists for each item of the mission, or says it is open."""
+"""docs/traceability.md names an existing test for each item of the mission, or calls it open."""
 
 import ast
 import re
@@ -18,7 +18,7 @@ def listed() -> list[tuple[int, str]]:
 
 
 @cache
-def tests_in(path: str) -> frozenset[str]:
+def names_in(path: str) -> frozenset[str]:
     tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
     return frozenset(node.name for node in ast.walk(tree) if isinstance(node, kinds))
@@ -41,7 +41,7 @@ def test_every_named_test_exists() -> None:
         f"{path}::{name}"
         for _, proof in listed()
         for path, name in TEST.findall(proof)
-        if not (ROOT / path).exists() or name not in tests_in(path)
+        if not (ROOT / path).exists() or name not in names_in(path)
     ]
 
     assert missing == []
