@@ -6,6 +6,7 @@ unsampled one pays for two context variables and no more.
 """
 
 import contextlib
+import importlib
 import json
 import logging
 import re
@@ -20,11 +21,6 @@ from typing import Any, Final, cast
 import orjson
 import structlog
 from opentelemetry import trace
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.exporter.zipkin.json import ZipkinExporter
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import (
     NonRecordingSpan,
     Span,
@@ -380,14 +376,24 @@ def _mask_secrets(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 
 
 def _configure_traces(settings: ServiceSettings, service: str) -> None:
-    exporters: list[Any] = []
-    if settings.otlp_endpoint:
-        exporters.append(OTLPSpanExporter(endpoint=settings.otlp_endpoint, timeout=3))
-    if settings.zipkin_endpoint:
-        exporters.append(ZipkinExporter(endpoint=settings.zipkin_endpoint, timeout=3))
+    """Export spans where an address is set; the exporters are loaded only then (15 MB)."""
+    endpoints = {
+        ("opentelemetry.exporter.otlp.proto.http.trace_exporter", "OTLPSpanExporter"): (
+            settings.otlp_endpoint
+        ),
+        ("opentelemetry.exporter.zipkin.json", "ZipkinExporter"): settings.zipkin_endpoint,
+    }
+    exporters = [
+        getattr(importlib.import_module(module), name)(endpoint=endpoint, timeout=3)
+        for (module, name), endpoint in endpoints.items()
+        if endpoint
+    ]
     if not exporters:
         return
-    provider = TracerProvider(resource=Resource.create({"service.name": service}))
+    sdk = importlib.import_module("opentelemetry.sdk.trace")
+    export = importlib.import_module("opentelemetry.sdk.trace.export")
+    resources = importlib.import_module("opentelemetry.sdk.resources")
+    provider = sdk.TracerProvider(resource=resources.Resource.create({"service.name": service}))
     for exporter in exporters:
-        provider.add_span_processor(BatchSpanProcessor(exporter))
+        provider.add_span_processor(export.BatchSpanProcessor(exporter))
     _State.tracer = provider.get_tracer("common_lib")
