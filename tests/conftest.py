@@ -36,6 +36,7 @@ TEST_ENVIRONMENT = {
     "SHOP_CONSUMER_VISIBILITY_S": "5",
     "SHOP_RESERVATION_TTL_S": "120",
     "SHOP_SWEEP_INTERVAL_S": "1",
+    "SHOP_IN_FLIGHT_TTL_MS": "1000",
 }
 
 _scratch_numbers = itertools.count(1)
