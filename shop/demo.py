@@ -12,7 +12,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, Self
 
 import httpx2
@@ -44,7 +44,7 @@ console = Console()
 
 @dataclass(frozen=True, slots=True)
 class FlowStep:
-    """One of the fourteen steps as a process logged it."""
+    """One of the fourteen steps as a process logged it; `at` is when it began."""
 
     number: int
     service: str
@@ -57,7 +57,8 @@ class FlowStep:
             return None
         # Docker puts the container's name before the line.
         entry = json.loads(line[line.index("{") :])
-        at = datetime.fromisoformat(entry["timestamp"])
+        ended_at = datetime.fromisoformat(entry["timestamp"])
+        at = ended_at - timedelta(milliseconds=entry["duration_ms"])
         return cls(entry["step"], entry["service"], at, entry["duration_ms"])
 
 
@@ -110,9 +111,9 @@ def run() -> None:
 def _shop(customer: Customer, traceparent: str) -> Mapping[str, Any]:
     """Register, log in, fill the cart, place the order (this request is traced) and pay it."""
     _say("registers and logs in", customer.register_and_log_in)
-    found = customer.call("GET", "/api/products/search?q=phone&inStock=true&limit=1")["items"]
+    found = customer.call("GET", "/api/products/search?q=smartphone&inStock=true&limit=1")["items"]
     if not found:
-        raise StackError("the catalogue has no phone in stock", "make seed")
+        raise StackError("the catalogue has no smartphone in stock", "make seed")
     product = found[0]
     line = {"variantId": _in_stock(product)["id"], "quantity": 1}
     cart = f"/api/cart/{customer.user_id}"

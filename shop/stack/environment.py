@@ -68,9 +68,11 @@ def process_environment(
 ) -> dict[str, str]:
     """Return it whole: local defaults, over them the caller's environment, over that the wiring."""
     return {
-        "PYTHONUNBUFFERED": "1",
         **DEFAULTS,
         **os.environ,
+        "PYTHONUNBUFFERED": "1",
+        # Ten processes that each compile every module at each start take half a minute.
+        "PYTHONDONTWRITEBYTECODE": "",
         **wiring(layout, secrets, name),
         **extra,
     }
