@@ -138,9 +138,9 @@ def _item(order_id: UUID, number: int, line: PricedLine) -> ItemRecord:
         name=reserved.name,
         quantity=reserved.quantity,
         unit_price_minor=reserved.unit_price.amount,
-        line_total_minor=line.line_total.amount,
-        discount_minor=line.discount.amount,
-        tax_minor=line.tax.amount,
+        line_total_minor=line.line_total,
+        discount_minor=line.discount,
+        tax_minor=line.tax,
     )
 
 

@@ -51,8 +51,8 @@ def a_tariff(**changes: Any) -> Tariff:
         "currency": "INR",
         "tax_basis_points": 0,
         "is_tax_included": True,
-        "shipping_fee": inr(0),
-        "free_shipping_from": inr(0),
+        "shipping_fee_minor": 0,
+        "free_shipping_from_minor": 0,
     }
     return Tariff(**usual | changes)
 
