@@ -87,6 +87,8 @@ def create_app(
         redoc_url=None,
         # A redirect would name this process's own address to whoever stands before the gateway.
         redirect_slashes=False,
+        # Ours is lighter, and knows the trace that came over the bus.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
         lifespan=lifespan,
         routes=[*_operation_routes(), *routes],
     )

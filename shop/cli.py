@@ -227,8 +227,8 @@ def _print_status(stack: NativeStack) -> None:
 
 def _print_addresses(layout: Layout) -> None:
     console.print("[bold]The shop is up[/]")
-    console.print(f"  gateway          {layout.url('gateway')}", highlight=False)
+    console.print(f"  gateway          {layout.url('gateway')} (the API: /docs)", highlight=False)
     for name in SERVICES:
-        console.print(f"  {name:<16} {layout.url(name)}/docs", highlight=False)
+        console.print(f"  {name:<16} {layout.url(name)}", highlight=False)
     console.print(f"  redis commander  {layout.url('redis-commander')}", highlight=False)
     console.print("  next: make demo, make status, make down", highlight=False)

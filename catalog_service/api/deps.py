@@ -32,7 +32,12 @@ def deps_of(request: Request) -> Deps:
     return deps
 
 
-Wired = Annotated[Deps, Depends(deps_of)]
+# A coroutine, because FastAPI gives a plain function a thread of its own.
+async def _wired(request: Request) -> Deps:
+    return deps_of(request)
+
+
+Wired = Annotated[Deps, Depends(_wired)]
 
 
 def json_response(body: bytes, status: int = 200, **headers: str) -> Response:

@@ -32,6 +32,11 @@ def deps_of(request: Request) -> UseCases:
     return deps
 
 
+# Dependencies are coroutines throughout: FastAPI gives a plain function a thread of its own.
+async def _wired(request: Request) -> UseCases:
+    return deps_of(request)
+
+
 def json_response(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """Answer with ready bytes, or with what orjson makes of anything else."""
     content = body if isinstance(body, bytes) else orjson.dumps(body)
@@ -53,32 +58,32 @@ def _next_link(request: Request, cursor: str) -> str:
     return f'<{request.url.path}?{urlencode(query)}>; rel="next"'
 
 
-def _page_wish(
+async def _page_wish(
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = DEFAULT_PAGE,
     cursor: Annotated[str | None, Query(max_length=64)] = None,
 ) -> PageWish:
     return PageWish(limit, read_cursor(cursor))
 
 
-def _path_user(user_id: str) -> UUID:
+async def _path_user(user_id: str) -> UUID:
     return parse_id(user_id)
 
 
-def _path_variant(variant_id: str) -> UUID:
+async def _path_variant(variant_id: str) -> UUID:
     return parse_id(variant_id)
 
 
-def _path_order(order_id: str) -> UUID:
+async def _path_order(order_id: str) -> UUID:
     return parse_id(order_id)
 
 
-def _path_payment(payment_id: str) -> UUID:
+async def _path_payment(payment_id: str) -> UUID:
     return parse_id(payment_id)
 
 
 BUYERS: Final = (Role.CUSTOMER, Role.SELLER, Role.ADMIN)
 
-Wired = Annotated[UseCases, Depends(deps_of)]
+Wired = Annotated[UseCases, Depends(_wired)]
 Paged = Annotated[PageWish, Depends(_page_wish)]
 PathUser = Annotated[UUID, Depends(_path_user)]
 PathVariant = Annotated[UUID, Depends(_path_variant)]

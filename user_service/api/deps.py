@@ -33,6 +33,11 @@ def wiring(request: Request) -> Deps:
     return deps
 
 
+# A coroutine, because FastAPI gives a plain function a thread of its own.
+async def _wired(request: Request) -> Deps:
+    return wiring(request)
+
+
 def caller_address(request: Request) -> str:
     """Return the caller's address; X-Forwarded-For counts from a trusted proxy only."""
     peer = request.client.host if request.client else ""
@@ -58,11 +63,11 @@ def etag(version: int) -> str:
     return f'"{version}"'
 
 
-def _path_user(user_id: str) -> UUID:
+async def _path_user(user_id: str) -> UUID:
     return parse_id(user_id)
 
 
-def _path_address(address_id: str) -> UUID:
+async def _path_address(address_id: str) -> UUID:
     return parse_id(address_id)
 
 
@@ -81,7 +86,7 @@ def _plain_address(text: str) -> str | None:
         return None
 
 
-Wiring = Annotated[Deps, Depends(wiring)]
+Wiring = Annotated[Deps, Depends(_wired)]
 CallerAddress = Annotated[str, Depends(caller_address)]
 IfMatch = Annotated[frozenset[int] | None, Depends(expected_versions)]
 PathUserId = Annotated[UUID, Depends(_path_user)]
