@@ -50,7 +50,7 @@ check: $(READY) ## Format, lint, types, import contracts and unit tests, in unde
 	$(BIN)/python -m pytest -q tests/unit
 
 test: $(READY) ## Everything: unit, integration, end to end and chaos, on parts of its own
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder $(ARGS)
 
 bench: $(READY) ## Measure against the goals and write docs/benchmarks.md
 	$(BIN)/python -m tests.bench

@@ -182,13 +182,10 @@ def problem_rows(text: str) -> dict[str, tuple[str, ...]]:
     """Read the Markdown tables of docs/problems.md: code → its other columns."""
     rows = {}
     for line in text.splitlines():
-        cells = tuple(cell.strip().strip("`") for cell in line.strip().strip("|").split("|"))
-        if (
-            line.lstrip().startswith("|")
-            and len(cells) > 1
-            and re.fullmatch(r"[a-z0-9_]+", cells[0])
-        ):
-            rows[cells[0]] = cells[1:]
+        cells = tuple(cell.strip() for cell in line.strip().strip("|").split("|"))
+        code = cells[0].strip("`")
+        if line.lstrip().startswith("|") and len(cells) > 1 and re.fullmatch(r"[a-z0-9_]+", code):
+            rows[code] = cells[1:]
     rows.pop("code", None)
     return rows
 

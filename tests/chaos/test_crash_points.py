@@ -5,6 +5,8 @@ trying again with the same key, and that nothing was lost, doubled or left held.
 """
 
 import contextlib
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
 
@@ -19,6 +21,14 @@ from tests.waiting import eventually
 
 # A hold that the sweeper finds overdue while the test watches.
 SHORT_HOLD = {"SHOP_RESERVATION_TTL_S": "2"}
+
+
+def arm(
+    stack: NativeStack, process: str, point: str, env: Mapping[str, str] = MappingProxyType({})
+) -> None:
+    """Start the process anew so that it dies at the point; killing it first spares its farewell."""
+    stack.kill(process)
+    stack.start_process(process, {**env, "SHOP_CRASH_AT": point})
 
 
 async def variant_with(seller: Shopper, quantity: int) -> str:
@@ -75,7 +85,7 @@ async def test_a_retry_after_a_crash_makes_exactly_one_order(
     whole: NativeStack, shopper: Shopper, seller: Shopper, process: str, point: str
 ) -> None:
     variant_id, key = await variant_with(seller, 3), uuid4().hex
-    whole.start_process(process, {"SHOP_CRASH_AT": point})
+    arm(whole, process, point)
 
     first = await place_or_fail(shopper, variant_id, key)
     whole.wait_dead(process)
@@ -102,8 +112,9 @@ async def test_a_crash_that_nobody_retries_gives_the_stock_back_once(
     whole: NativeStack, shopper: Shopper, seller: Shopper, process: str, point: str
 ) -> None:
     variant_id, key = await variant_with(seller, 3), uuid4().hex
+    whole.kill("catalog")
     whole.start_process("catalog", SHORT_HOLD)
-    whole.start_process(process, SHORT_HOLD | {"SHOP_CRASH_AT": point})
+    arm(whole, process, point, SHORT_HOLD)
 
     await place_or_fail(shopper, variant_id, key)
     whole.wait_dead(process)
@@ -122,7 +133,7 @@ async def test_a_crash_after_the_commit_loses_no_order(
     whole: NativeStack, shopper: Shopper, seller: Shopper
 ) -> None:
     variant_id, key = await variant_with(seller, 3), uuid4().hex
-    whole.start_process("order", {"SHOP_CRASH_AT": "order.after_answer_scheduled"})
+    arm(whole, "order", "order.after_answer_scheduled")
 
     await place_or_fail(shopper, variant_id, key)
     whole.wait_dead("order")
@@ -155,7 +166,7 @@ async def test_a_worker_that_dies_is_caught_up_with(  # noqa: PLR0917
     mails: set[int],
 ) -> None:
     variant_id = await variant_with(seller, 3)
-    whole.start_process(process, {"SHOP_CRASH_AT": point})
+    arm(whole, process, point)
 
     assert await place_or_fail(shopper, variant_id, uuid4().hex) == 201
     whole.wait_dead(process)
@@ -171,7 +182,7 @@ async def test_a_crash_in_the_middle_of_a_release_releases_once(
 ) -> None:
     variant_id = await variant_with(seller, 3)
     order = (await shopper.place([line(variant_id, 2)])).json()
-    whole.start_process("catalog-worker", {"SHOP_CRASH_AT": "catalog.release_mid"})
+    arm(whole, "catalog-worker", "catalog.release_mid")
 
     cancelled = await shopper.request("POST", f"/api/orders/{order['id']}/cancel")
     assert cancelled.status_code == 200, cancelled.text
@@ -186,7 +197,7 @@ async def test_a_crash_after_the_provider_took_the_money_charges_once(
     whole: NativeStack, shopper: Shopper, seller: Shopper
 ) -> None:
     variant_id = await variant_with(seller, 3)
-    whole.start_process("order-worker", {"SHOP_CRASH_AT": "payment.after_provider_call"})
+    arm(whole, "order-worker", "payment.after_provider_call")
 
     placed = await shopper.place(
         [line(variant_id)], paymentMethod="UPI", paymentToken="tok_success"
