@@ -4,6 +4,8 @@ The protocol and its crash table: docs/adr, "one unique key decides". The insert
 row is the commit decision; nothing is released while the outcome is unknown.
 """
 
+import asyncio
+import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -65,7 +67,8 @@ from order_service.settings import Settings
 log = structlog.get_logger(__name__)
 
 ROUTE: Final = "POST /api/orders"
-_DECIDE_ATTEMPTS: Final = 5
+_DECIDE_ATTEMPTS: Final = 12
+_LONGEST_PAUSE_S: Final = 0.01
 # What a reservation may meet after it was made, and what then gives it back.
 _KNOWN_FAILURES: Final = (Conflict, Rejected, NotFound)
 _UNKNOWN_REQUEST: Final = bytes(32)
@@ -250,12 +253,14 @@ class Placing:
         totals = price(reservation.lines, self._tariff, wish.coupon)
         check_expected(totals.total, wish.expected_total)
         is_unpaid = not is_confirmed_at_once(wish.payment_method, totals.total)
-        for _ in range(_DECIDE_ATTEMPTS):
+        for attempts in range(_DECIDE_ATTEMPTS):
             slot = self._free_slot(before) if is_unpaid else None
             decision = draft(wish, reservation, totals, self._terms, slot)
             verdict = await self._transact(decision)
             if verdict is Verdict.PLACED:
                 return _placed(decision)
+            # Those who met once must not meet in step again.
+            await asyncio.sleep(random.uniform(0, _LONGEST_PAUSE_S) * attempts)
             before = await self._look_again(attempt, verdict)
             if before.outcome is not None:
                 return replay(before.outcome, attempt.print_)
@@ -334,11 +339,13 @@ class Placing:
             self._free_slot(before)
 
     def _free_slot(self, before: LookBefore) -> int:
-        slots = range(1, self._settings.max_open_unpaid_orders + 1)
-        free = next((slot for slot in slots if slot not in before.taken_slots), None)
-        if free is None:
-            raise TooManyOpenOrders(limit=self._settings.max_open_unpaid_orders)
-        return free
+        """Return any free slot: one buyer's parallel orders seldom pick the same one."""
+        limit = self._settings.max_open_unpaid_orders
+        if len(before.taken_slots) >= limit:
+            raise TooManyOpenOrders(limit=limit)
+        first = random.randrange(limit)
+        slots = ((first + step) % limit + 1 for step in range(limit))
+        return next(slot for slot in slots if slot not in before.taken_slots)
 
 
 def replay(outcome: StoredOutcome, print_: bytes) -> Placed:
