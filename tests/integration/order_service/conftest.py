@@ -92,12 +92,12 @@ async def orders_url(parts: NativeStack) -> AsyncIterator[str]:
     url = parts.database_url("order")
     admin = create_async_engine(url, poolclass=NullPool)
     async with admin.connect() as connection:
-        await connection.execute(sa.text("CREATE DATABASE order_service_tests"))
-    own = f"{url.rpartition('/')[0]}/order_service_tests"
+        await connection.execute(sa.text("CREATE DATABASE scratch_order_service"))
+    own = f"{url.rpartition('/')[0]}/scratch_order_service"
     await asyncio.to_thread(upgrade, "order", own)
     yield own
     async with admin.connect() as connection:
-        await connection.execute(sa.text("DROP DATABASE order_service_tests"))
+        await connection.execute(sa.text("DROP DATABASE scratch_order_service"))
     await admin.dispose()
 
 

@@ -491,3 +491,15 @@ async def test_the_number_of_round_trips_does_not_grow_with_the_lines(shop: Open
         return len(shop.wire.statements)
 
     assert await round_trips(1) == await round_trips(60)
+
+
+async def test_the_openapi_document_tells_how_to_place_an_order(shop: OpenShop) -> None:
+    document = (await shop.http.get("/openapi.json")).json()
+
+    place = document["paths"]["/api/orders"]["post"]
+    assert "Idempotency-Key" in {parameter["name"] for parameter in place["parameters"]}
+    assert place["requestBody"]["content"]["application/json"]["schema"]["$ref"].endswith(
+        "/PlaceOrder"
+    )
+    assert "201" in place["responses"]
+    assert not any(path.startswith("/internal") for path in document["paths"])
