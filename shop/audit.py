@@ -6,6 +6,7 @@ comparison of two databases. While requests are under way some are broken for a 
 """
 
 import asyncio
+import os
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -17,10 +18,12 @@ import aioboto3
 import sqlalchemy as sa
 from rich.console import Console
 from rich.table import Table
+from sqlalchemy.engine import make_url
 
 from common_lib.bus import aws_client_arguments
 from common_lib.database import Database
 from common_lib.settings import DatabaseSettings
+from shop.stack import choice, docker, memory
 from shop.stack.errors import StackError
 from shop.stack.layout import SERVICES, Layout
 from shop.stack.native import NativeStack
@@ -285,20 +288,23 @@ async def _depth(sqs: Any, queue: str) -> int:
     return sum(int(answer["Attributes"][name]) for name in counted)
 
 
-def open_audit(stack: NativeStack) -> Audit:
-    """Open the databases of a local stack."""
-    settings = {service: _settings(stack, service) for service in SERVICES}
+def open_audit(stack: NativeStack, *, mysql_password: str | None = None) -> Audit:
+    """Open the databases of a local stack; the password is the stack's own unless given."""
+    settings = {service: _settings(stack, service, mysql_password) for service in SERVICES}
     databases = {service: Database(entry) for service, entry in settings.items()}
     return Audit(databases, settings["order"])
 
 
-def _settings(stack: NativeStack, service: str) -> DatabaseSettings:
+def _settings(stack: NativeStack, service: str, mysql_password: str | None) -> DatabaseSettings:
     given = {
         name.removeprefix("SHOP_").lower(): value
         for name, value in stack.environment(service).items()
     }
     known = {name: value for name, value in given.items() if name in DatabaseSettings.model_fields}
-    known["database_url"] = stack.database_url(service)
+    url = make_url(stack.database_url(service))
+    if mysql_password is not None:
+        url = url.set(password=mysql_password)
+    known["database_url"] = url.render_as_string(hide_password=False)
     return DatabaseSettings.model_validate(known | {"database_pool_size": 2})
 
 
@@ -325,11 +331,20 @@ def run() -> None:
 
 
 async def _audited() -> list[Finding]:
-    audit = open_audit(NativeStack(Layout.local()))
+    layout = Layout.local()
+    audit = open_audit(NativeStack(layout), mysql_password=_compose_password(layout))
     try:
         return await settled(audit, within_s=10)
     finally:
         await audit.close()
+
+
+def _compose_password(layout: Layout) -> str | None:
+    """Return the password that docker-compose.yml gives the databases; None for the other stack."""
+    remembered = memory.recall_kind(layout.home)
+    if choice.choose(os.environ, remembered, docker.engine_answers) is not memory.Kind.DOCKER:
+        return None
+    return os.environ.get("SHOP_DB_PASSWORD", "shop")
 
 
 def _print(findings: Sequence[Finding]) -> None:
