@@ -181,11 +181,17 @@ def _answer(status: int, body: dict[str, Any]) -> Response:
     return Response(orjson.dumps(body), status_code=status, media_type=JSON)
 
 
+# Bound from the moment a port is chosen, so that nothing else is given it before it is served.
+_reserved: dict[int, socket.socket] = {}
+
+
 def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+    """Return a port that stays reserved until `served` takes it."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    port: int = listener.getsockname()[1]
+    _reserved[port] = listener
+    return port
 
 
 @asynccontextmanager
@@ -195,7 +201,7 @@ async def served(app: ASGIApp, port: int) -> AsyncIterator[str]:
         app, host="127.0.0.1", port=port, log_config=None, access_log=False, lifespan="on"
     )
     server = _Server(config)
-    task = asyncio.create_task(server.serve())
+    task = asyncio.create_task(server.serve(sockets=[_reserved.pop(port)]))
     await eventually(lambda: server.started or task.done(), what="the server listens")
     try:
         yield f"http://127.0.0.1:{port}"
