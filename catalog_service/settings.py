@@ -1,10 +1,10 @@
 """What the catalog's processes read from their environment, once, at start."""
 
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from common_lib.settings import DatabaseSettings
+from common_lib.settings import DatabaseSettings, UrlList, split_list
 
 # The name our events carry as their source, and the audience of calls to this service.
 SERVICE: Final = "catalog-service"
@@ -34,9 +34,29 @@ class Settings(DatabaseSettings):
     inventory_lock_wait_s: Annotated[float, Field(ge=0)] = 0.05
     sold_out_ttl_s: Annotated[float, Field(ge=0)] = 0.2
 
+    # Pictures: uploaded by the client straight to the bucket, checked here, shown from the CDN.
+    image_bucket: str = "shop-images"
+    # Empty: the bucket's own address (LocalStack's in development).
+    image_public_url: str = ""
+    image_upload_ttl_s: WholeSeconds = 300
+    image_max_bytes: Annotated[int, Field(gt=0)] = 5 * 1024 * 1024
+    image_max_pixels: Annotated[int, Field(gt=0)] = 25_000_000
+    images_per_product: Annotated[int, Field(ge=1, le=100)] = 10
+
+    import_max_bytes: Annotated[int, Field(gt=0)] = 10 * 1024 * 1024
+
+    search_backend: Literal["mysql", "elasticsearch"] = "mysql"
+    elasticsearch_url: UrlList = ()
+    elasticsearch_timeout_s: Seconds = 1
+
     sweep_interval_s: Seconds = 30
     sweep_batch_size: Annotated[int, Field(ge=1, le=1000)] = 20
     order_timeout_s: Seconds = 2
+
+    @field_validator("elasticsearch_url", mode="before")
+    @classmethod
+    def _split_addresses(cls, value: object) -> object:
+        return split_list(value)
 
 
 class WorkerSettings(Settings):

@@ -2,6 +2,7 @@
 
 from catalog_service.models.base import Base
 from catalog_service.models.categories import Category
+from catalog_service.models.imports import ImportStatus, ProductImport, ProductImportError
 from catalog_service.models.inventory import (
     RESERVATION_MOVES,
     Inventory,
@@ -12,6 +13,7 @@ from catalog_service.models.inventory import (
     StockMovement,
 )
 from catalog_service.models.products import Product, ProductImage, ProductStatus, ProductVariant
+from catalog_service.models.purchases import Purchase
 from catalog_service.models.reviews import Review, ReviewStatus
 from catalog_service.models.sellers import Seller, SellerStatus
 from catalog_service.models.wishlists import WishlistItem
@@ -25,12 +27,16 @@ __all__ = [
     "RESERVATION_MOVES",
     "Base",
     "Category",
+    "ImportStatus",
     "Inventory",
     "MovementKind",
     "Product",
     "ProductImage",
+    "ProductImport",
+    "ProductImportError",
     "ProductStatus",
     "ProductVariant",
+    "Purchase",
     "Reservation",
     "ReservationLine",
     "ReservationStatus",

@@ -1,5 +1,6 @@
 """Products, their variants and their pictures."""
 
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -23,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from catalog_service.models.base import Base, Timestamps, enum_column
-from common_lib.database import TABLE_OPTIONS, Id
+from common_lib.database import TABLE_OPTIONS, Id, UtcDateTime
 from common_lib.money import MAX_MINOR, Money
 
 
@@ -37,7 +38,8 @@ class Product(Timestamps, Base):
     """A product; `version` is the optimistic lock, and the ETag shows it.
 
     `min_price_minor` is the lowest price among the active variants: what lists sort and filter by.
-    Without a seller the shop itself sells it.
+    Without a seller the shop itself sells it. `hidden_at` is set on an ARCHIVED product that was
+    ACTIVE until its store was suspended: it comes back with the store.
     """
 
     __tablename__ = "products"
@@ -51,6 +53,7 @@ class Product(Timestamps, Base):
         Index("ix_products_status_price", "status", "min_price_minor", "id"),
         Index("ix_products_status_rating", "status", "avg_rating", "id"),
         Index("ix_products_category_status_id", "category_id", "status", "id"),
+        Index("ix_products_seller_hidden", "seller_id", "hidden_at"),
         Index("ix_products_seller_status_id", "seller_id", "status", "id"),
         TABLE_OPTIONS,
     )
@@ -71,6 +74,7 @@ class Product(Timestamps, Base):
     review_count: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"))
     total_sold: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"))
     version: Mapped[int] = mapped_column(Integer, default=1, server_default=text("1"))
+    hidden_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     variants: Mapped[list["ProductVariant"]] = relationship(
         lazy="raise", order_by="ProductVariant.position"
@@ -115,7 +119,10 @@ class ProductVariant(Timestamps, Base):
 
 
 class ProductImage(Timestamps, Base):
-    """A picture's address; the first by `position` is the one lists show."""
+    """A picture; the first by `position` is the one lists show.
+
+    `storage_key` names the checked upload in the bucket. Rows of the seed data have only a `url`.
+    """
 
     __tablename__ = "product_images"
     __table_args__ = (UniqueConstraint("product_id", "position"), TABLE_OPTIONS)
@@ -125,3 +132,8 @@ class ProductImage(Timestamps, Base):
     url: Mapped[str] = mapped_column(String(1024))
     alt_text: Mapped[str] = mapped_column(String(255), default="", server_default=text("''"))
     position: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"))
+    storage_key: Mapped[str | None] = mapped_column(String(255))
+    content_type: Mapped[str | None] = mapped_column(String(64))
+    width: Mapped[int | None] = mapped_column(Integer)
+    height: Mapped[int | None] = mapped_column(Integer)
+    size_bytes: Mapped[int | None] = mapped_column(Integer)

@@ -51,5 +51,6 @@ class Review(Timestamps, Base):
     is_verified_purchase: Mapped[bool] = mapped_column(
         Boolean, default=False, server_default=text("0")
     )
+    moderation_note: Mapped[str] = mapped_column(String(500), default="", server_default=text("''"))
     moderated_by: Mapped[UUID | None] = mapped_column(Id)
     moderated_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -1,13 +1,14 @@
 """Stores: a seller is one user's store."""
 
+from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import String, Text, UniqueConstraint
+from sqlalchemy import Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from catalog_service.models.base import Base, Timestamps, enum_column
-from common_lib.database import TABLE_OPTIONS, Id
+from common_lib.database import TABLE_OPTIONS, Id, UtcDateTime
 
 
 class SellerStatus(StrEnum):
@@ -17,10 +18,20 @@ class SellerStatus(StrEnum):
 
 
 class Seller(Timestamps, Base):
-    """A store. Only an ACTIVE one may list products."""
+    """A store. Only an ACTIVE one may list products.
+
+    `role_due_at` is set while the user service has yet to be told that the owner sells (or no
+    longer does), and is when it is asked next.
+    """
 
     __tablename__ = "sellers"
-    __table_args__ = (UniqueConstraint("user_id"), UniqueConstraint("slug"), TABLE_OPTIONS)
+    __table_args__ = (
+        UniqueConstraint("user_id"),
+        UniqueConstraint("slug"),
+        Index("ix_sellers_role_due_at", "role_due_at"),
+        Index("ix_sellers_status_id", "status", "id"),
+        TABLE_OPTIONS,
+    )
 
     id: Mapped[UUID] = mapped_column(Id, primary_key=True)
     user_id: Mapped[UUID] = mapped_column(Id)
@@ -30,6 +41,7 @@ class Seller(Timestamps, Base):
     status: Mapped[SellerStatus] = mapped_column(
         enum_column(SellerStatus), default=SellerStatus.PENDING
     )
+    role_due_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     @property
     def may_sell(self) -> bool:

@@ -34,6 +34,12 @@ class OutOfStockReached(StockEvent):
     event_type: ClassVar[str] = "OUT_OF_STOCK"
 
 
+class BackInStock(StockEvent):
+    """Written once when a variant that was out of stock can be bought again."""
+
+    event_type: ClassVar[str] = "BACK_IN_STOCK"
+
+
 class ProductEvent(Event):
     topic: ClassVar[Topic] = Topic.CATALOG_EVENTS
 

@@ -35,7 +35,16 @@ BUSINESS = {
 }
 TECHNICAL = {
     "user": {"refresh_tokens", "outbox"},
-    "catalog": {"reservations", "reservation_lines", "stock_movements", "outbox", "inbox"},
+    "catalog": {
+        "reservations",
+        "reservation_lines",
+        "stock_movements",
+        "purchases",
+        "product_imports",
+        "product_import_errors",
+        "outbox",
+        "inbox",
+    },
     "order": {
         "idempotency_keys",
         "order_numbers",

@@ -1,0 +1,117 @@
+"""Pictures that were checked, moderated reviews, verified buyers, imports, and stores at work."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import mysql
+
+revision: str = "0002"
+down_revision: str | None = "0001"
+branch_labels: str | Sequence[str] | None = None
+depends_on: str | Sequence[str] | None = None
+
+# In the order their foreign keys ask for.
+TABLES = ("purchases", "product_imports", "product_import_errors")
+OPTIONS: dict[str, Any] = {
+    "mysql_charset": "utf8mb4",
+    "mysql_collate": "utf8mb4_unicode_520_ci",
+    "mysql_engine": "InnoDB",
+}
+
+
+def upgrade() -> None:
+    _stores()
+    _products()
+    _reviews()
+    _purchases()
+    _imports()
+
+
+def downgrade() -> None:
+    for table in reversed(TABLES):
+        op.drop_table(table)
+    op.drop_column("reviews", "moderation_note")
+    for column in ("storage_key", "content_type", "width", "height", "size_bytes"):
+        op.drop_column("product_images", column)
+    op.drop_index("ix_products_seller_hidden", "products")
+    op.drop_column("products", "hidden_at")
+    op.drop_index("ix_sellers_status_id", "sellers")
+    op.drop_index("ix_sellers_role_due_at", "sellers")
+    op.drop_column("sellers", "role_due_at")
+
+
+def _stores() -> None:
+    op.add_column("sellers", sa.Column("role_due_at", mysql.DATETIME(fsp=6), nullable=True))
+    op.create_index("ix_sellers_role_due_at", "sellers", ["role_due_at"])
+    op.create_index("ix_sellers_status_id", "sellers", ["status", "id"])
+
+
+def _products() -> None:
+    op.add_column("products", sa.Column("hidden_at", mysql.DATETIME(fsp=6), nullable=True))
+    op.create_index("ix_products_seller_hidden", "products", ["seller_id", "hidden_at"])
+    op.add_column("product_images", sa.Column("storage_key", sa.String(255), nullable=True))
+    op.add_column("product_images", sa.Column("content_type", sa.String(64), nullable=True))
+    for column in ("width", "height", "size_bytes"):
+        op.add_column("product_images", sa.Column(column, sa.Integer(), nullable=True))
+
+
+def _reviews() -> None:
+    note = sa.Column("moderation_note", sa.String(500), server_default="", nullable=False)
+    op.add_column("reviews", note)
+
+
+def _purchases() -> None:
+    op.create_table(
+        "purchases",
+        sa.Column("user_id", sa.BINARY(16), nullable=False),
+        sa.Column("product_id", sa.BINARY(16), nullable=False),
+        sa.Column("order_id", sa.BINARY(16), nullable=False),
+        sa.Column("quantity", sa.Integer(), nullable=False),
+        sa.Column("created_at", mysql.DATETIME(fsp=6), nullable=False),
+        sa.PrimaryKeyConstraint("user_id", "product_id", "order_id"),
+        **OPTIONS,
+    )
+    op.create_index("ix_purchases_order_id", "purchases", ["order_id"])
+
+
+def _imports() -> None:
+    status = sa.Enum("QUEUED", "RUNNING", "DONE", "FAILED", name="importstatus")
+    counts = ("total_rows", "done_rows", "created_rows", "updated_rows", "failed_rows")
+    op.create_table(
+        "product_imports",
+        sa.Column("id", sa.BINARY(16), nullable=False),
+        sa.Column("actor_id", sa.BINARY(16), nullable=False),
+        sa.Column("seller_id", sa.BINARY(16), nullable=True),
+        sa.Column("status", status, nullable=False),
+        sa.Column("source", mysql.LONGBLOB(), nullable=False),
+        *(
+            sa.Column(name, sa.Integer(), server_default=sa.text("0"), nullable=False)
+            for name in counts
+        ),
+        sa.Column("failure", sa.String(255), nullable=True),
+        sa.Column("lease_until", mysql.DATETIME(fsp=6), nullable=True),
+        sa.Column("started_at", mysql.DATETIME(fsp=6), nullable=True),
+        sa.Column("finished_at", mysql.DATETIME(fsp=6), nullable=True),
+        sa.Column("created_at", mysql.DATETIME(fsp=6), nullable=False),
+        sa.Column("updated_at", mysql.DATETIME(fsp=6), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        **OPTIONS,
+    )
+    op.create_index(
+        "ix_product_imports_status_lease_until", "product_imports", ["status", "lease_until"]
+    )
+    op.create_table(
+        "product_import_errors",
+        sa.Column("import_id", sa.BINARY(16), nullable=False),
+        sa.Column("line", sa.Integer(), nullable=False),
+        sa.Column("column_name", sa.String(64), nullable=False),
+        sa.Column("code", sa.String(64), nullable=False),
+        sa.Column("detail", sa.String(255), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["import_id"], ["product_imports.id"], name=op.f("fk_product_import_errors_import_id")
+        ),
+        sa.PrimaryKeyConstraint("import_id", "line", "column_name"),
+        **OPTIONS,
+    )
