@@ -1,7 +1,7 @@
 """The catalog's endpoints."""
 
-from catalog_service.api import categories, internal, inventory, products, search
+from catalog_service.api import categories, internal, inventory, product_page, products, search
 
 # Search goes first: its path would otherwise be taken for a product's id.
 ROUTERS = (search.router, products.router, categories.router, inventory.router, internal.router)
-ROUTES = (products.product_route, internal.reserve_route)
+ROUTES = (product_page.product_route, internal.reserve_route)

@@ -1,0 +1,64 @@
+"""A product's page: the hottest read of the shop."""
+
+from http import HTTPStatus
+from uuid import UUID
+
+from fastapi import Request, Response
+
+from catalog_service.api.deps import Deps, deps_of, etag, is_known_to_client, json_response
+from catalog_service.queries.products import ProductDetail
+from catalog_service.services import products
+from common_lib.auth import current_user
+from common_lib.errors import NotFound
+from common_lib.runtime import HotRoute
+
+
+async def get_product(request: Request) -> Response:
+    """Answer ready bytes; drafts are shown to those who manage them."""
+    deps = deps_of(request)
+    product_id: UUID = request.path_params["product_id"]
+    stored = await deps.announcements.products.get(str(product_id), lambda: _load(deps, product_id))
+    if stored is None:
+        return await _unlisted_product(request, deps, product_id)
+    tag, _, body = stored.partition(b"\n")
+    name = tag.decode()
+    headers = {"etag": name, "cache-control": "no-cache"}
+    if is_known_to_client(request, name):
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    return Response(body, media_type="application/json", headers=headers)
+
+
+# The hot read: matched before FastAPI's routes, and answered from ready bytes.
+product_route = HotRoute("/api/products/{product_id:uuid}", get_product, methods=["GET"])
+
+
+def product_answer(detail: ProductDetail, status: HTTPStatus, **headers: str) -> Response:
+    """Answer the product as its seller sees it, never kept by a cache."""
+    body = _body(detail)
+    return json_response(
+        body,
+        status,
+        etag=etag(detail.product.version, body),
+        cache_control="private, no-store",
+        **headers,
+    )
+
+
+async def _load(deps: Deps, product_id: UUID) -> bytes | None:
+    detail = await products.shown(deps.database, product_id)
+    if detail is None:
+        return None
+    body = _body(detail)
+    return etag(detail.product.version, body).encode() + b"\n" + body
+
+
+async def _unlisted_product(request: Request, deps: Deps, product_id: UUID) -> Response:
+    if "authorization" not in request.headers:
+        raise NotFound
+    principal = await current_user(request)
+    detail = await products.owned(deps.database, principal, product_id)
+    return product_answer(detail, HTTPStatus.OK)
+
+
+def _body(detail: ProductDetail) -> bytes:
+    return products.product_out(detail).model_dump_json().encode()
