@@ -1,7 +1,9 @@
 """Stores: a seller is one user's store."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import Index, String, Text, UniqueConstraint
@@ -9,6 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from catalog_service.models.base import Base, Timestamps, enum_column
 from common_lib.database import TABLE_OPTIONS, Id, UtcDateTime
+from common_lib.errors import Conflict
 
 
 class SellerStatus(StrEnum):
@@ -17,11 +20,24 @@ class SellerStatus(StrEnum):
     SUSPENDED = "SUSPENDED"
 
 
+# PENDING → SUSPENDED turns an application down; nothing becomes PENDING again.
+SELLER_MOVES: Final[Mapping[SellerStatus, frozenset[SellerStatus]]] = {
+    SellerStatus.PENDING: frozenset({SellerStatus.ACTIVE, SellerStatus.SUSPENDED}),
+    SellerStatus.ACTIVE: frozenset({SellerStatus.SUSPENDED}),
+    SellerStatus.SUSPENDED: frozenset({SellerStatus.ACTIVE}),
+}
+
+
+class IllegalStoreMove(Conflict):
+    code = "illegal_status_change"
+    title = "The store cannot change to that status"
+
+
 class Seller(Timestamps, Base):
     """A store. Only an ACTIVE one may list products.
 
-    `role_due_at` is set while the user service has yet to be told that the owner sells (or no
-    longer does), and is when it is asked next.
+    `role_due_at` is set while the user service has yet to be told that the owner sells, and is
+    when it is asked next.
     """
 
     __tablename__ = "sellers"
@@ -46,3 +62,17 @@ class Seller(Timestamps, Base):
     @property
     def may_sell(self) -> bool:
         return self.status is SellerStatus.ACTIVE
+
+    def change_status(self, status: SellerStatus, moment: datetime) -> bool:
+        """Move to `status`; return whether anything changed. Raises IllegalStoreMove.
+
+        A store that opens owes its owner the role SELLER.
+        """
+        if status is self.status:
+            return False
+        if status not in SELLER_MOVES[self.status]:
+            raise IllegalStoreMove
+        self.status = status
+        self.role_due_at = moment if status is SellerStatus.ACTIVE else None
+        self.updated_at = moment
+        return True

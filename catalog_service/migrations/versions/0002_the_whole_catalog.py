@@ -23,6 +23,7 @@ OPTIONS: dict[str, Any] = {
 
 def upgrade() -> None:
     _stores()
+    _categories()
     _products()
     _reviews()
     _purchases()
@@ -37,6 +38,8 @@ def downgrade() -> None:
         op.drop_column("product_images", column)
     op.drop_index("ix_products_seller_hidden", "products")
     op.drop_column("products", "hidden_at")
+    op.drop_index("uq_categories_parent_key_name", "categories")
+    op.drop_column("categories", "parent_key")
     op.drop_index("ix_sellers_status_id", "sellers")
     op.drop_index("ix_sellers_role_due_at", "sellers")
     op.drop_column("sellers", "role_due_at")
@@ -46,6 +49,15 @@ def _stores() -> None:
     op.add_column("sellers", sa.Column("role_due_at", mysql.DATETIME(fsp=6), nullable=True))
     op.create_index("ix_sellers_role_due_at", "sellers", ["role_due_at"])
     op.create_index("ix_sellers_status_id", "sellers", ["status", "id"])
+
+
+def _categories() -> None:
+    # A key takes any number of NULLs for different, so two roots could share a name.
+    parent = sa.Computed("coalesce(parent_id,0x00000000000000000000000000000000)", persisted=False)
+    op.add_column("categories", sa.Column("parent_key", sa.BINARY(16), parent))
+    op.create_unique_constraint(
+        "uq_categories_parent_key_name", "categories", ["parent_key", "name"]
+    )
 
 
 def _products() -> None:
