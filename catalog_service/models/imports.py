@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, Integer, String, text
+from sqlalchemy import BINARY, ForeignKey, Index, Integer, String, text
 from sqlalchemy.dialects.mysql import LONGBLOB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -22,7 +22,8 @@ class ImportStatus(StrEnum):
 class ProductImport(Timestamps, Base):
     """One uploaded file. `done_rows` is where a worker that takes the job over goes on.
 
-    A worker holds a RUNNING job until `lease_until`; `failure` says why a whole file was refused.
+    A worker holds a RUNNING job until `lease_until`; `failure` says why the rest was not done.
+    `source` is the file, packed by zlib and emptied at the end; `sha256` tells it from another.
     """
 
     __tablename__ = "product_imports"
@@ -38,6 +39,7 @@ class ProductImport(Timestamps, Base):
         enum_column(ImportStatus), default=ImportStatus.QUEUED
     )
     source: Mapped[bytes] = mapped_column(LONGBLOB, deferred=True)
+    sha256: Mapped[bytes] = mapped_column(BINARY(32))
     total_rows: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"))
     done_rows: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"))
     created_rows: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"))

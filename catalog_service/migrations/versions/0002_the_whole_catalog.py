@@ -98,6 +98,7 @@ def _imports() -> None:
         sa.Column("seller_id", sa.BINARY(16), nullable=True),
         sa.Column("status", status, nullable=False),
         sa.Column("source", mysql.LONGBLOB(), nullable=False),
+        sa.Column("sha256", sa.BINARY(32), nullable=False),
         *(
             sa.Column(name, sa.Integer(), server_default=sa.text("0"), nullable=False)
             for name in counts
