@@ -1,9 +1,10 @@
 """Products, their variants and their pictures."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import (
@@ -24,7 +25,10 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from catalog_service.models.base import Base, Timestamps, enum_column
+from catalog_service.schemas.products import MAX_VARIANTS
+from common_lib.clock import now
 from common_lib.database import TABLE_OPTIONS, Id, UtcDateTime
+from common_lib.errors import Conflict
 from common_lib.money import MAX_MINOR, Money
 
 
@@ -32,6 +36,29 @@ class ProductStatus(StrEnum):
     DRAFT = "DRAFT"
     ACTIVE = "ACTIVE"
     ARCHIVED = "ARCHIVED"
+
+
+# Nothing is final: what was archived may be sold again. Whether it may be sold is asked besides.
+PRODUCT_MOVES: Final[Mapping[ProductStatus, frozenset[ProductStatus]]] = {
+    ProductStatus.DRAFT: frozenset({ProductStatus.ACTIVE, ProductStatus.ARCHIVED}),
+    ProductStatus.ACTIVE: frozenset({ProductStatus.DRAFT, ProductStatus.ARCHIVED}),
+    ProductStatus.ARCHIVED: frozenset({ProductStatus.DRAFT, ProductStatus.ACTIVE}),
+}
+
+
+class IllegalProductMove(Conflict):
+    code = "illegal_transition"
+    title = "The product cannot move to that status from where it is"
+
+
+class LastVariant(Conflict):
+    code = "last_variant"
+    title = "An active product needs at least one active variant"
+
+
+class TooManyVariants(Conflict):
+    code = "too_many_variants"
+    title = f"A product has at most {MAX_VARIANTS} variants, the inactive ones included"
 
 
 class Product(Timestamps, Base):
@@ -84,6 +111,35 @@ class Product(Timestamps, Base):
     )
 
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - SQLAlchemy's own attribute
+
+    def move_to(self, target: ProductStatus) -> None:
+        """Decide the status, for good: it no longer waits for its store to come back.
+
+        Where it stands already is no move. Raises IllegalProductMove.
+        """
+        if target is not self.status and target not in PRODUCT_MOVES[self.status]:
+            raise IllegalProductMove
+        self.status = target
+        self.hidden_at = None
+
+    def add_variant(self, variant: "ProductVariant") -> None:
+        """Put a variant after the others. Raises TooManyVariants."""
+        if len(self.variants) >= MAX_VARIANTS:
+            raise TooManyVariants
+        variant.position = max((each.position for each in self.variants), default=-1) + 1
+        self.variants.append(variant)
+
+    def settle(self) -> None:
+        """End a change: the lowest price and the time are right again, and the version moves on.
+
+        Raises LastVariant if it would be for sale without anything to buy.
+        """
+        prices = [variant.price_minor for variant in self.variants if variant.is_active]
+        if not prices and self.status is ProductStatus.ACTIVE:
+            raise LastVariant
+        self.min_price_minor = min(prices, default=self.min_price_minor)
+        # Always another value, so that the version moves even where only a variant changed.
+        self.updated_at = now()
 
 
 class ProductVariant(Timestamps, Base):

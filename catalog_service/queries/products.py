@@ -1,8 +1,8 @@
 """Products with what belongs to them, read in a fixed number of statements."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 from uuid import UUID
 
@@ -11,7 +11,12 @@ from sqlalchemy.orm import selectinload
 
 from catalog_service.models.categories import Category
 from catalog_service.models.inventory import Inventory
-from catalog_service.models.products import Product, ProductImage, ProductVariant
+from catalog_service.models.products import (
+    Product,
+    ProductImage,
+    ProductStatus,
+    ProductVariant,
+)
 from catalog_service.models.sellers import Seller
 from common_lib.database import AnySession, WriteSession
 
@@ -33,9 +38,58 @@ class ProductDetail:
     available: Mapping[UUID, int]
     images: Sequence[ProductImage]
 
+    def for_everybody(self) -> "ProductDetail":
+        """Leave out what cannot be bought."""
+        return replace(self, variants=[variant for variant in self.variants if variant.is_active])
+
+
+@dataclass(frozen=True, slots=True)
+class Among:
+    """Which products a list is about."""
+
+    statuses: Collection[ProductStatus]
+    seller_id: UUID | None = None
+    category_ids: Sequence[UUID] | None = None
+
 
 async def seller_of_user(session: AnySession, user_id: UUID) -> Seller | None:
     return (await session.scalars(sa.select(Seller).where(Seller.user_id == user_id))).one_or_none()
+
+
+async def lock_seller_of_user(session: WriteSession, user_id: UUID) -> Seller | None:
+    """Return the user's store; its row is share-locked."""
+    select = sa.select(Seller).where(Seller.user_id == user_id).with_for_update(read=True)
+    return (await session.scalars(select)).one_or_none()
+
+
+async def lock_seller(session: WriteSession, seller_id: UUID) -> Seller | None:
+    """Return the store; its row is share-locked."""
+    select = sa.select(Seller).where(Seller.id == seller_id).with_for_update(read=True)
+    return (await session.scalars(select)).one_or_none()
+
+
+async def seller_exists(session: AnySession, seller_id: UUID) -> bool:
+    select = sa.select(Seller.id).where(Seller.id == seller_id)
+    return (await session.execute(select)).scalar() is not None
+
+
+async def product_id_by_slug(session: AnySession, slug: str) -> UUID | None:
+    select = sa.select(Product.id).where(Product.slug == slug)
+    return (await session.execute(select)).scalar()
+
+
+async def newest_ids(
+    session: AnySession, among: Among, *, after: UUID | None, limit: int
+) -> list[UUID]:
+    """Return the next `limit` ids by keyset, newest first: stable while rows are inserted."""
+    select = sa.select(Product.id).where(Product.status.in_(among.statuses))
+    if among.seller_id is not None:
+        select = select.where(Product.seller_id == among.seller_id)
+    if among.category_ids is not None:
+        select = select.where(Product.category_id.in_(among.category_ids))
+    if after is not None:
+        select = select.where(Product.id < after)
+    return list(await session.scalars(select.order_by(Product.id.desc()).limit(limit)))
 
 
 async def category_exists(session: AnySession, category_id: UUID) -> bool:

@@ -14,6 +14,7 @@ MAX_COUNT = 2**31 - 1
 MAX_LINES = 100
 
 Quantity = Annotated[int, Field(ge=1, lt=MAX_COUNT)]
+Version = Annotated[int, Field(ge=1, le=MAX_COUNT)]
 PlainText = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[!-~]+$")]
 
 

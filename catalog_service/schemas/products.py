@@ -6,11 +6,9 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
-from catalog_service.schemas.inventory import MAX_COUNT
+from catalog_service.schemas.inventory import MAX_COUNT, Version
 from common_lib.money import Money
 from common_lib.problems import ApiModel, LaxId, RequestModel
-
-MAX_VARIANTS = 100
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
 VariantName = Annotated[str, StringConstraints(min_length=1, max_length=160, strip_whitespace=True)]
@@ -18,7 +16,10 @@ Description = Annotated[str, Field(max_length=10_000)]
 Sku = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$")]
 Label = Annotated[str, Field(min_length=1, max_length=64)]
 Attributes = Annotated[dict[Label, Annotated[str, Field(max_length=255)]], Field(max_length=20)]
+Slug = Annotated[str, Field(max_length=200, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 Count = Annotated[int, Field(ge=0, lt=MAX_COUNT)]
+Status = Literal["DRAFT", "ACTIVE", "ARCHIVED"]
+MAX_VARIANTS = 100
 
 
 class VariantIn(RequestModel):
@@ -34,35 +35,67 @@ class VariantIn(RequestModel):
 
 
 class ProductIn(RequestModel):
+    """A new product; without a slug it gets one from its name."""
+
     name: Name
+    slug: Slug | None = None
     description: Description
     category_id: LaxId
     status: Literal["DRAFT", "ACTIVE"] = "DRAFT"
     variants: Annotated[list[VariantIn], Field(min_length=1, max_length=MAX_VARIANTS)]
 
 
-class VariantEdit(RequestModel):
-    """New values for one variant of the product; what is absent stays as it is."""
+class VariantAdd(VariantIn):
+    """A further variant of a product; `version` is the product's."""
 
-    id: LaxId
+    version: Version | None = None
+
+
+class VariantChange(RequestModel):
+    """New values for a variant; what is absent stays as it is.
+
+    A `compareAtPrice` of null takes the comparison away.
+    """
+
     name: VariantName | None = None
     price: Money | None = None
     compare_at_price: Money | None = None
     attributes: Attributes | None = None
     is_active: bool | None = None
+    position: Count | None = None
+
+
+class VariantUpdate(VariantChange):
+    """A change of one variant; `version` is the product's."""
+
+    version: Version | None = None
+
+
+class VariantEdit(VariantChange):
+    """A change of one variant within its product's."""
+
+    id: LaxId
 
 
 class ProductEdit(RequestModel):
     """The product anew; variants not named stay. `version` or If-Match guards against overlap."""
 
     name: Name
+    slug: Slug | None = None
     description: Description
     category_id: LaxId
-    status: Literal["DRAFT", "ACTIVE", "ARCHIVED"] | None = None
-    version: Annotated[int, Field(ge=1, le=MAX_COUNT)] | None = None
+    status: Status | None = None
+    version: Version | None = None
     variants: Annotated[list[VariantEdit], Field(max_length=MAX_VARIANTS)] = Field(
         default_factory=list
     )
+
+
+class StatusIn(RequestModel):
+    """Publish, withdraw or archive; `version` is the one the decision was made on."""
+
+    status: Status
+    version: Version | None = None
 
 
 class VariantOut(ApiModel):
@@ -73,7 +106,15 @@ class VariantOut(ApiModel):
     compare_at_price: Money | None
     attributes: dict[str, str]
     is_active: bool
+    position: int
     available: int
+
+
+class VariantList(ApiModel):
+    """All at once: a product has at most a hundred, so there is never a next page."""
+
+    items: tuple[VariantOut, ...]
+    next_cursor: str | None = None
 
 
 class ImageOut(ApiModel):
