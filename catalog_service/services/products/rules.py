@@ -117,6 +117,11 @@ async def save(session: WriteSession, product: Product) -> None:
     """Write a change with its version; PRODUCT_UPDATED goes out with it. Raises LastVariant."""
     product.settle()
     await session.flush()
+    await tell_of_change(session, product)
+
+
+async def tell_of_change(session: WriteSession, product: Product) -> None:
+    """Write PRODUCT_UPDATED for a product that was read with its variants."""
     event = ProductUpdated(
         product_id=product.id,
         seller_id=product.seller_id,
