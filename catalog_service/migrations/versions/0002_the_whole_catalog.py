@@ -33,6 +33,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     for table in reversed(TABLES):
         op.drop_table(table)
+    op.drop_index("ix_reviews_product_id_status_rating", "reviews")
     op.drop_column("reviews", "moderation_note")
     for column in ("storage_key", "content_type", "width", "height", "size_bytes"):
         op.drop_column("product_images", column)
@@ -72,6 +73,10 @@ def _products() -> None:
 def _reviews() -> None:
     note = sa.Column("moderation_note", sa.String(500), server_default="", nullable=False)
     op.add_column("reviews", note)
+    # Covers what a product's rating is computed from.
+    op.create_index(
+        "ix_reviews_product_id_status_rating", "reviews", ["product_id", "status", "rating"]
+    )
 
 
 def _purchases() -> None:
