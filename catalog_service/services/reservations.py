@@ -18,6 +18,7 @@ from catalog_service.models.reservations import (
 )
 from catalog_service.queries import inventory as stock
 from catalog_service.queries import reservations as tx1
+from catalog_service.services import purchases
 from catalog_service.services.batcher import BatchResult
 from catalog_service.settings import SERVICE
 from common_lib.clock import now
@@ -146,7 +147,23 @@ async def move(
         return Moved(reservation_id, target)
     crash_point("catalog.release_mid")
     await stock.apply_effect(session, reservation_id, lines, effect, reason or "")
+    if current is ReservationStatus.CONSUMED:
+        await purchases.take_back(session, reservation_id)
     return Moved(reservation_id, target, frozenset(lines))
+
+
+async def consume(
+    session: WriteSession, reservation_id: UUID, *, buyer_id: UUID | None = None
+) -> Moved:
+    """Move a reservation to CONSUMED; its units count as bought from then on.
+
+    Safe to repeat. The buyer is whom the reservation names, unless given. Raises
+    ReservationNotFound.
+    """
+    moved = await move(session, reservation_id, ReservationStatus.CONSUMED)
+    if moved.status is ReservationStatus.CONSUMED:
+        await purchases.record(session, reservation_id, buyer_id)
+    return moved
 
 
 async def release(database: Database, reservation_id: UUID, reason: str) -> Moved:
@@ -162,6 +179,8 @@ async def confirm(database: Database, reservation_id: UUID, target: ReservationS
     """Commit or consume a reservation. Raises ReservationNotFound or ReservationReleased."""
 
     async def work(session: WriteSession) -> Moved:
+        if target is ReservationStatus.CONSUMED:
+            return await consume(session, reservation_id)
         return await move(session, reservation_id, target)
 
     moved = await database.transact(work)
