@@ -1,23 +1,18 @@
-"""Order events, by which reservations move on. Their order is not assumed."""
+"""Order events, by which reservations move on and purchases count. No order of them is assumed."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from catalog_service.models.inventory import ReservationStatus
 from catalog_service.services.announcements import Announcements
-from catalog_service.services.reservations import Moved, move
+from catalog_service.services.reservations import Moved, consume, move
 from common_lib.consumer import Handler, Process, with_inbox
 from common_lib.database import Database, WriteSession
 from common_lib.events import Envelope, Event
 from common_lib.events.orders import OrderCancelled, OrderConfirmed, OrderCreated, OrderEvent
 
 QUEUE: Final = "catalog-queue"
-
-_TARGETS: Final[Mapping[type[Event], ReservationStatus]] = {
-    OrderCreated: ReservationStatus.COMMITTED,
-    OrderConfirmed: ReservationStatus.CONSUMED,
-    OrderCancelled: ReservationStatus.RELEASED,
-}
+_Move = Callable[[WriteSession, OrderEvent], Awaitable[Moved]]
 
 
 def order_events(database: Database, announcements: Announcements) -> Process:
@@ -25,9 +20,7 @@ def order_events(database: Database, announcements: Announcements) -> Process:
 
     async def process(envelope: Envelope) -> None:
         moved: list[Moved] = []
-        handlers: dict[type[Event], Handler] = {
-            kind: _handler(target, moved) for kind, target in _TARGETS.items()
-        }
+        handlers = {kind: _noting(each, moved) for kind, each in _MOVES.items()}
         await with_inbox(database, QUEUE, handlers)(envelope)
         for move_done in moved:
             await announcements.stock_changed(move_done.changed)
@@ -35,10 +28,30 @@ def order_events(database: Database, announcements: Announcements) -> Process:
     return process
 
 
-def _handler(target: ReservationStatus, moved: list[Moved]) -> Handler:
-    async def handle(session: WriteSession, event: OrderEvent, envelope: Envelope) -> None:
+def _noting(handle: _Move, moved: list[Moved]) -> Handler:
+    async def noted(session: WriteSession, event: OrderEvent, envelope: Envelope) -> None:
         del envelope
-        reason = event.reason[:64] if isinstance(event, OrderCancelled) else None
-        moved.append(await move(session, event.reservation_id, target, reason=reason))
+        moved.append(await handle(session, event))
 
-    return handle
+    return noted
+
+
+async def _created(session: WriteSession, event: OrderEvent) -> Moved:
+    return await move(session, event.reservation_id, ReservationStatus.COMMITTED)
+
+
+async def _confirmed(session: WriteSession, event: OrderEvent) -> Moved:
+    return await consume(session, event.reservation_id, buyer_id=event.user_id)
+
+
+async def _cancelled(session: WriteSession, event: OrderEvent) -> Moved:
+    reason = event.reason[:64] if isinstance(event, OrderCancelled) else None
+    released = ReservationStatus.RELEASED
+    return await move(session, event.reservation_id, released, reason=reason)
+
+
+_MOVES: Final[Mapping[type[Event], _Move]] = {
+    OrderCreated: _created,
+    OrderConfirmed: _confirmed,
+    OrderCancelled: _cancelled,
+}
