@@ -44,6 +44,11 @@ class Settings(DatabaseSettings):
     images_per_product: Annotated[int, Field(ge=1, le=100)] = 10
 
     import_max_bytes: Annotated[int, Field(gt=0)] = 10 * 1024 * 1024
+    import_max_rows: Annotated[int, Field(gt=0)] = 20_000
+    import_max_waiting: Annotated[int, Field(gt=0)] = 5
+    import_chunk_rows: Annotated[int, Field(gt=0)] = 50
+    import_lease_s: Seconds = 30
+    import_poll_s: Seconds = 1
 
     search_backend: Literal["mysql", "elasticsearch"] = "mysql"
     elasticsearch_url: UrlList = ()

@@ -7,6 +7,7 @@ from typing import Final
 from catalog_service.clients.orders import OrderClient
 from catalog_service.consumers import QUEUE, order_events
 from catalog_service.services.announcements import Announcements
+from catalog_service.services.imports.worker import Importer, prune
 from catalog_service.services.sweeper import Sweeper
 from catalog_service.settings import SERVICE, WorkerSettings
 from common_lib.auth import ServiceTokens, SigningKey
@@ -40,6 +41,14 @@ async def build(settings: WorkerSettings) -> AsyncIterator[Worker]:
         lease_s=settings.sweep_interval_s,
         batch_size=settings.sweep_batch_size,
     )
+    importer = Importer(
+        database,
+        announcements,
+        settings.currency,
+        lease_s=settings.import_lease_s,
+        chunk_rows=settings.import_chunk_rows,
+        poll_s=settings.import_poll_s,
+    )
     async with Bus(settings) as bus:
         consumer = Consumer(
             bus,
@@ -52,6 +61,8 @@ async def build(settings: WorkerSettings) -> AsyncIterator[Worker]:
                 "relay": Relay(database, bus, redis, source=SERVICE).run,
                 "consumer": consumer.run,
                 "sweeper": every(settings.sweep_interval_s, sweeper.sweep),
+                "imports": importer.run,
+                "import_pruner": every(_PRUNE_EVERY_S, lambda: prune(database)),
                 "inbox_pruner": every(_PRUNE_EVERY_S, lambda: prune_inbox(database)),
             },
             checks={

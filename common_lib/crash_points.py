@@ -17,6 +17,8 @@ CRASH_POINTS: Final = frozenset(
         "catalog.after_tx1_commit",
         "catalog.before_commit_hold",
         "catalog.release_mid",
+        "catalog.import_before_commit",
+        "catalog.import_after_commit",
         "relay.after_publish_before_mark",
         "consumer.after_effect_before_delete",
         "mail.before_ses",

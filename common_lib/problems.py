@@ -7,6 +7,7 @@ strict route and models here mend that once for all services.
 
 import asyncio
 import json
+import math
 import re
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Annotated, Any, Final, NoReturn
@@ -309,14 +310,19 @@ async def _with_parsed_body(request: Request) -> Request:
     return request
 
 
-async def read_body(request: Request, *, max_bytes: int, timeout_s: float) -> bytes:
-    """Read the whole body. Raises BodyTooLarge or RequestTimedOut."""
+async def read_body(
+    request: Request, *, max_bytes: int, timeout_s: float, bytes_per_s: float = math.inf
+) -> bytes:
+    """Read the whole body; every `bytes_per_s` that came buy a second more.
+
+    Raises BodyTooLarge or RequestTimedOut.
+    """
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > max_bytes:
         raise BodyTooLarge
     try:
-        async with asyncio.timeout(timeout_s):
-            body = await _read_at_most(request, max_bytes)
+        async with asyncio.timeout(timeout_s) as limit:
+            body = await _read_at_most(request, max_bytes, limit, bytes_per_s)
     except TimeoutError:
         raise RequestTimedOut from None
     except ClientDisconnect:
@@ -325,12 +331,17 @@ async def read_body(request: Request, *, max_bytes: int, timeout_s: float) -> by
     return body
 
 
-async def _read_at_most(request: Request, max_bytes: int) -> bytes:
+async def _read_at_most(
+    request: Request, max_bytes: int, limit: asyncio.Timeout, bytes_per_s: float
+) -> bytes:
     chunks = bytearray()
+    latest = limit.when() or math.inf
     async for chunk in request.stream():
         chunks += chunk
         if len(chunks) > max_bytes:
             raise BodyTooLarge
+        if bytes_per_s < math.inf:
+            limit.reschedule(latest + len(chunks) / bytes_per_s)
     return bytes(chunks)
 
 
