@@ -10,11 +10,14 @@ from redis.asyncio import Redis
 
 from catalog_service.api import ROUTERS, ROUTES
 from catalog_service.api.deps import Deps
-from catalog_service.clients.users import keys_from
+from catalog_service.api.hot_reads import HOT_READS
+from catalog_service.clients.users import UserClient, keys_from
 from catalog_service.models.reservations import ReserveCommand
 from catalog_service.services.announcements import Announcements
 from catalog_service.services.batcher import BatchResult, Limits, ReservationBatcher
 from catalog_service.services.reservations import reserve_together
+from catalog_service.services.seller_roles import SellerRoles
+from catalog_service.services.shelf_keeper import ShelfKeeper
 from catalog_service.settings import SERVICE, Settings
 from common_lib.auth import (
     Authenticator,
@@ -47,7 +50,8 @@ def build_app(settings: Settings, *, keys: KeySource | None = None) -> FastAPI:
             audience=settings.jwt_audience,
         )
         app.state.authenticator = Authenticator(verifier, Sessions(redis), services)
-        deps = wire(settings, database, redis)
+        callee = HttpClient("user-service", settings.user_url, timeout_s=2, tokens=services)
+        deps = wire(settings, database, redis, UserClient(callee))
         app.state.deps = deps
         app.state.checks = {
             "database": Check(database.ping),
@@ -56,14 +60,22 @@ def build_app(settings: Settings, *, keys: KeySource | None = None) -> FastAPI:
         async with background(**deps.announcements.listeners()):
             yield
         await deps.batcher.close()
+        await callee.close()
         await users.close()
         await redis.aclose()
         await database.close()
 
-    return create_app(settings, SERVICE, routers=ROUTERS, routes=ROUTES, lifespan=lifespan)
+    return create_app(
+        settings,
+        SERVICE,
+        routers=ROUTERS,
+        routes=ROUTES,
+        hot_reads=HOT_READS,
+        lifespan=lifespan,
+    )
 
 
-def wire(settings: Settings, database: Database, redis: Redis) -> Deps:
+def wire(settings: Settings, database: Database, redis: Redis, users: UserClient) -> Deps:
     """Put the parts of one process together."""
     announcements = Announcements(redis, settings)
 
@@ -85,7 +97,14 @@ def wire(settings: Settings, database: Database, redis: Redis) -> Deps:
         ),
         afterwards=announcements.batch_done,
     )
-    return Deps(settings, database, batcher, announcements)
+    return Deps(
+        settings,
+        database,
+        batcher,
+        announcements,
+        seller_roles=SellerRoles(database, users),
+        shelf_keeper=ShelfKeeper(database, announcements),
+    )
 
 
 def main() -> None:

@@ -97,6 +97,14 @@ class TieredCache:
         self._l1.inc()
         return True, entry[1]
 
+    def at_hand(self, key: str) -> bytes | None:
+        """Return the value if this process has it; only then it is a read that counts."""
+        entry = self._entries.get(key)
+        if entry is None or entry[1] is None or entry[0] < time.monotonic():
+            return None
+        self._l1.inc()
+        return entry[1]
+
     async def get(self, key: str, load: Loader) -> bytes | None:
         """Return the value, loaded where neither level has it; the loader's errors pass on."""
         found, value = self.peek(key)
@@ -235,7 +243,7 @@ class TieredCache:
             return
 
     def _redis_key(self, key: str) -> str:
-        return f"cache:{self._name}:{key}"
+        return f"cache2:{self._name}:{key}"
 
     @property
     def _channel(self) -> str:

@@ -9,6 +9,7 @@ import contextlib
 import importlib
 import json
 import logging
+import random
 import re
 import secrets
 import sys
@@ -20,6 +21,7 @@ from typing import Any, Final, cast
 
 import orjson
 import structlog
+import uuid_utils
 from opentelemetry import trace
 from opentelemetry.trace import (
     NonRecordingSpan,
@@ -84,6 +86,9 @@ class TraceContext:
         return f"00-{self.trace_id}-{self.span_id}-{'01' if self.is_sampled else '00'}"
 
 
+# Chooses samples, nothing secret.
+_draw: Final = random.Random().random
+
 _request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 _trace: ContextVar[TraceContext | None] = ContextVar("trace", default=None)
 
@@ -113,7 +118,7 @@ def current_trace() -> TraceContext | None:
 
 
 def new_trace() -> TraceContext:
-    is_sampled = secrets.randbelow(1_000_000) < _State.sample_ratio * 1_000_000
+    is_sampled = _draw() < _State.sample_ratio
     return TraceContext(secrets.token_hex(16), secrets.token_hex(8), is_sampled)
 
 
@@ -253,9 +258,7 @@ class _Exchange:
     def _record(self) -> None:
         elapsed_s = time.perf_counter() - self._started
         method, route = self.scope["method"], route_template(self.scope)
-        requests, latency = _children(method, route, self.status)
-        requests.inc()
-        latency.observe(elapsed_s)
+        count(method, route, self.status, elapsed_s)
         if self.status >= 500 or is_sampled():  # noqa: PLR2004
             log.info(
                 "http.request",
@@ -264,6 +267,25 @@ class _Exchange:
                 status=self.status,
                 duration_ms=round(elapsed_s * 1000, 3),
             )
+
+
+def count(method: str, route: str, status: int, elapsed_s: float) -> None:
+    """Count an answered request; `route` is a template, never a path."""
+    requests, latency = _children(method, route, status)
+    requests.inc()
+    latency.observe(elapsed_s)
+
+
+def takes_trace(scope: Scope, traceparent: bytes | None) -> bool:
+    """Tell whether a request is traced; a trace that begins with it is written into its headers."""
+    given = None if traceparent is None else parse_traceparent(traceparent.decode("latin-1"))
+    if given is not None:
+        return given.is_sampled
+    if _draw() >= _State.sample_ratio:
+        return False
+    trace_context = TraceContext(secrets.token_hex(16), secrets.token_hex(8), is_sampled=True)
+    scope["headers"].append((b"traceparent", trace_context.traceparent.encode()))
+    return True
 
 
 def is_sampled() -> bool:
@@ -298,6 +320,12 @@ def _ids_from(scope: Scope) -> tuple[str, TraceContext]:
         elif name == b"traceparent":
             parent = parse_traceparent(value.decode("latin-1"))
     return request_id or str(new_id()), parent or new_trace()
+
+
+def request_id_bytes(given: bytes | None) -> bytes:
+    """Return the caller's request id if it may be kept, else a new one."""
+    kept = None if given is None else _clean_request_id(given)
+    return (kept or str(uuid_utils.uuid7())).encode()
 
 
 def _clean_request_id(value: bytes) -> str | None:

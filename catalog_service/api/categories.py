@@ -1,22 +1,81 @@
 """The category tree over HTTP."""
 
-from fastapi import APIRouter, Response
+from http import HTTPStatus
+from typing import Any, Final
 
-from catalog_service.api.deps import Wired, json_response
-from catalog_service.schemas.categories import CategoryTree
+from fastapi import APIRouter, Depends, Request, Response
+
+from catalog_service.api.deps import Deps, Wired, json_response, tagged
+from catalog_service.schemas.categories import (
+    CategoryEdit,
+    CategoryIn,
+    CategoryMove,
+    CategoryRow,
+    CategoryTree,
+)
 from catalog_service.services import categories
+from common_lib.auth import Role, require_role
+from common_lib.errors import NotFound
+from common_lib.problems import StrictRoute, parse_id
+from common_lib.runtime.hot_reads import HotRead, packed_response
 
-router = APIRouter(prefix="/api/categories", tags=["categories"])
+router = APIRouter(prefix="/api/categories", tags=["categories"], route_class=StrictRoute)
 
-TREE = "tree"
+TREE: Final = "tree"
+_NO_CATEGORIES: Final = tagged(b'{"items":[]}')
+_for_admins = [Depends(require_role(Role.ADMIN))]
 
 
 @router.get("", response_model=CategoryTree)
-async def get_tree(deps: Wired) -> Response:
+async def get_tree(request: Request, deps: Wired) -> Response:
     """Show the whole tree; it may be an hour old, unless an administrator changed it."""
 
     async def load() -> bytes:
-        return (await categories.tree(deps.database)).model_dump_json().encode()
+        return tagged((await categories.tree(deps.database)).model_dump_json().encode())
 
-    body = await deps.announcements.categories.get(TREE, load)
-    return json_response(body or b'{"items":[]}')
+    packed = await deps.announcements.categories.get(TREE, load)
+    if packed is None:
+        raise NotFound
+    return packed_response(request, packed)
+
+
+def _at_hand(state: Any, name: str) -> bytes | None:
+    deps: Deps = state.deps
+    return deps.announcements.categories.at_hand(TREE) if name == "categories" else None
+
+
+tree_read = HotRead("/api", "/api/categories", _at_hand)
+
+
+@router.post(
+    "", status_code=HTTPStatus.CREATED, response_model=CategoryRow, dependencies=_for_admins
+)
+async def create_category(body: CategoryIn, deps: Wired) -> Response:
+    category = await categories.create(deps.database, body)
+    return await _changed(deps, category, HTTPStatus.CREATED)
+
+
+@router.put("/{category_id}", response_model=CategoryRow, dependencies=_for_admins)
+async def update_category(category_id: str, body: CategoryEdit, deps: Wired) -> Response:
+    category = await categories.update(deps.database, parse_id(category_id), body)
+    return await _changed(deps, category)
+
+
+@router.post("/{category_id}/move", response_model=CategoryRow, dependencies=_for_admins)
+async def move_category(category_id: str, body: CategoryMove, deps: Wired) -> Response:
+    category = await categories.move(deps.database, parse_id(category_id), body)
+    return await _changed(deps, category)
+
+
+@router.delete("/{category_id}", status_code=HTTPStatus.NO_CONTENT, dependencies=_for_admins)
+async def delete_category(category_id: str, deps: Wired) -> Response:
+    await categories.delete(deps.database, parse_id(category_id))
+    await deps.announcements.categories.drop(TREE)
+    return Response(status_code=HTTPStatus.NO_CONTENT)
+
+
+async def _changed(
+    deps: Deps, category: CategoryRow, status: HTTPStatus = HTTPStatus.OK
+) -> Response:
+    await deps.announcements.categories.drop(TREE)
+    return json_response(category.model_dump_json().encode(), status)

@@ -9,9 +9,12 @@ from fastapi import Depends, Request, Response
 
 from catalog_service.services.announcements import Announcements
 from catalog_service.services.batcher import ReservationBatcher
+from catalog_service.services.seller_roles import SellerRoles
+from catalog_service.services.shelf_keeper import ShelfKeeper
 from catalog_service.settings import Settings
 from common_lib.database import Database
 from common_lib.errors import PreconditionFailed
+from common_lib.runtime.hot_reads import names_tag, pack
 
 JSON: Final = "application/json"
 _VERSION_TAG: Final = re.compile(r'^(?:W/)?"(\d{1,10})(?:-[0-9a-f]{1,8})?"$')
@@ -25,6 +28,8 @@ class Deps:
     database: Database
     batcher: ReservationBatcher
     announcements: Announcements
+    seller_roles: SellerRoles
+    shelf_keeper: ShelfKeeper
 
 
 def deps_of(request: Request) -> Deps:
@@ -50,6 +55,11 @@ def etag(version: int, body: bytes) -> str:
     return f'"{version}-{zlib.crc32(body):08x}"'
 
 
+def tagged(body: bytes) -> bytes:
+    """Pack a representation that has no version for a cache, its tag made of the bytes alone."""
+    return pack(f'"{zlib.crc32(body):08x}"', body)
+
+
 def expected_version(request: Request) -> int | None:
     """Return the version If-Match names; None for no header or `*`. Raises PreconditionFailed."""
     header = request.headers.get("if-match")
@@ -62,9 +72,5 @@ def expected_version(request: Request) -> int | None:
 
 
 def is_known_to_client(request: Request, tag: str) -> bool:
-    """Tell whether If-None-Match names this tag (RFC 9110, 13.1.2: weak comparison)."""
-    header = request.headers.get("if-none-match")
-    if header is None:
-        return False
-    tags = {part.strip().removeprefix("W/") for part in header.split(",")}
-    return "*" in tags or tag in tags
+    """Tell whether If-None-Match names this tag."""
+    return names_tag(request.headers.get("if-none-match"), tag)

@@ -5,12 +5,13 @@ from uuid import UUID
 
 from fastapi import Request, Response
 
-from catalog_service.api.deps import Deps, deps_of, etag, is_known_to_client, json_response
+from catalog_service.api.deps import Deps, deps_of, etag, json_response
 from catalog_service.queries.products import ProductDetail
 from catalog_service.services import products
 from common_lib.auth import current_user
 from common_lib.errors import NotFound
 from common_lib.runtime import HotRoute
+from common_lib.runtime.hot_reads import pack, packed_response
 
 
 async def get_product(request: Request) -> Response:
@@ -20,15 +21,10 @@ async def get_product(request: Request) -> Response:
     stored = await deps.announcements.products.get(str(product_id), lambda: _load(deps, product_id))
     if stored is None:
         return await _unlisted_product(request, deps, product_id)
-    tag, _, body = stored.partition(b"\n")
-    name = tag.decode()
-    headers = {"etag": name, "cache-control": "no-cache"}
-    if is_known_to_client(request, name):
-        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-    return Response(body, media_type="application/json", headers=headers)
+    return packed_response(request, stored)
 
 
-# The hot read: matched before FastAPI's routes, and answered from ready bytes.
+# Matched before FastAPI's routes, and left alone where the page is at hand.
 product_route = HotRoute("/api/products/{product_id:uuid}", get_product, methods=["GET"])
 
 
@@ -49,7 +45,7 @@ async def _load(deps: Deps, product_id: UUID) -> bytes | None:
     if detail is None:
         return None
     body = _body(detail)
-    return etag(detail.product.version, body).encode() + b"\n" + body
+    return pack(etag(detail.product.version, body), body)
 
 
 async def _unlisted_product(request: Request, deps: Deps, product_id: UUID) -> Response:

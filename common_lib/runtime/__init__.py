@@ -25,6 +25,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from common_lib import problems, telemetry
 from common_lib.errors import Unavailable
 from common_lib.http_client import deadline
+from common_lib.runtime.hot_reads import HotRead, HotReads
 from common_lib.settings import ServiceSettings
 
 log = structlog.get_logger(__name__)
@@ -74,11 +75,13 @@ def create_app(
     *,
     routers: Sequence[APIRouter] = (),
     routes: Sequence[BaseRoute] = (),
+    hot_reads: Sequence[HotRead] = (),
     lifespan: Lifespan | None = None,
 ) -> FastAPI:
     """Return an app with telemetry, problem documents, health and metrics.
 
-    `routes` are matched first: that is the place of a HotRoute. The lifespan sets
+    `routes` are matched first: that is the place of a HotRoute; `hot_reads` are answered before
+    all of it where the bytes are at hand. The lifespan sets
     `app.state.checks` (name → Check) and, where tokens are read, `app.state.authenticator`.
     """
     app = FastAPI(
@@ -99,6 +102,8 @@ def create_app(
     problems.install(app, base_url=settings.problem_base_url)
     app.add_middleware(DeadlineMiddleware)
     app.add_middleware(telemetry.TelemetryMiddleware)
+    if hot_reads:
+        app.add_middleware(HotReads, reads=hot_reads)
     return app
 
 
