@@ -5,9 +5,12 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from catalog_service.clients.orders import OrderClient
+from catalog_service.clients.users import UserClient
 from catalog_service.consumers import QUEUE, order_events
 from catalog_service.services.announcements import Announcements
 from catalog_service.services.imports.worker import Importer, prune
+from catalog_service.services.seller_roles import SellerRoles
+from catalog_service.services.shelf_keeper import ShelfKeeper
 from catalog_service.services.sweeper import Sweeper
 from catalog_service.settings import SERVICE, WorkerSettings
 from common_lib.auth import ServiceTokens, SigningKey
@@ -20,6 +23,8 @@ from common_lib.outbox import Relay
 from common_lib.runtime import Check, Worker, every, run_worker
 
 _PRUNE_EVERY_S: Final = 60 * 60
+_ROLES_EVERY_S: Final = 1.0
+_SHELF_EVERY_S: Final = 5.0
 
 
 @asynccontextmanager
@@ -32,6 +37,7 @@ async def build(settings: WorkerSettings) -> AsyncIterator[Worker]:
         timeout_s=settings.order_timeout_s,
         tokens=services,
     )
+    users = HttpClient("user-service", settings.user_url, timeout_s=2, tokens=services)
     database, redis = Database(settings), create_redis(settings.redis_url)
     announcements = Announcements(redis, settings)
     sweeper = Sweeper(
@@ -49,6 +55,8 @@ async def build(settings: WorkerSettings) -> AsyncIterator[Worker]:
         chunk_rows=settings.import_chunk_rows,
         poll_s=settings.import_poll_s,
     )
+    roles = SellerRoles(database, UserClient(users))
+    shelf = ShelfKeeper(database, announcements)
     async with Bus(settings) as bus:
         consumer = Consumer(
             bus,
@@ -63,6 +71,8 @@ async def build(settings: WorkerSettings) -> AsyncIterator[Worker]:
                 "sweeper": every(settings.sweep_interval_s, sweeper.sweep),
                 "imports": importer.run,
                 "import_pruner": every(_PRUNE_EVERY_S, lambda: prune(database)),
+                "seller_roles": every(_ROLES_EVERY_S, roles.drain),
+                "shelf_keeper": every(_SHELF_EVERY_S, shelf.keep),
                 "inbox_pruner": every(_PRUNE_EVERY_S, lambda: prune_inbox(database)),
             },
             checks={
@@ -71,6 +81,7 @@ async def build(settings: WorkerSettings) -> AsyncIterator[Worker]:
                 "redis": Check(redis.ping, is_required=False),
             },
         )
+    await users.close()
     await http.close()
     await redis.aclose()
     await database.close()

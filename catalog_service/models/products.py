@@ -122,6 +122,18 @@ class Product(Timestamps, Base):
         self.status = target
         self.hidden_at = None
 
+    def hide(self, moment: datetime) -> None:
+        """Leave the shelf for as long as the store is suspended."""
+        self.status = ProductStatus.ARCHIVED
+        self.hidden_at = self.updated_at = moment
+
+    def come_back(self, moment: datetime) -> None:
+        """End the hiding: what has something to buy is on sale again."""
+        if any(variant.is_active for variant in self.variants):
+            self.status = ProductStatus.ACTIVE
+        self.hidden_at = None
+        self.updated_at = moment
+
     def add_variant(self, variant: "ProductVariant") -> None:
         """Put a variant after the others. Raises TooManyVariants."""
         if len(self.variants) >= MAX_VARIANTS:

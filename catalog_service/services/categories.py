@@ -1,19 +1,116 @@
-"""The category tree as it is shown."""
+"""The category tree: shown whole, changed by administrators one after the other."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from uuid import UUID
 
-from catalog_service.models.categories import Category
-from catalog_service.queries.categories import all_categories
-from catalog_service.schemas.categories import CategoryOut, CategoryTree
-from common_lib.database import Database
+from sqlalchemy.exc import IntegrityError
+
+from catalog_service.models.categories import Category, Hierarchy
+from catalog_service.models.slugs import slugified
+from catalog_service.queries.categories import all_categories, delete_category, lock_tree
+from catalog_service.schemas.categories import (
+    CategoryEdit,
+    CategoryIn,
+    CategoryMove,
+    CategoryOut,
+    CategoryRow,
+    CategoryTree,
+)
+from common_lib.clock import now
+from common_lib.database import Database, WriteSession, error_code, is_duplicate_key
+from common_lib.errors import Conflict, FieldError, NotFound, Rejected
+from common_lib.ids import new_id
+
+# MySQL's ER_ROW_IS_REFERENCED_2: a foreign key leads here.
+_IN_USE = 1451
+_SLUG_LENGTH = 120
+
+
+class CategoryExists(Conflict):
+    code = "category_exists"
+    title = "A sibling has this name, or another category this slug"
+
+
+class CategoryNotEmpty(Conflict):
+    code = "category_not_empty"
+    title = "The category has products or other categories in it"
+
+
+class InvalidCategory(Rejected):
+    code = "validation_failed"
+    title = "Some members are missing or wrong"
 
 
 async def tree(database: Database) -> CategoryTree:
-    """Return the whole tree in one statement."""
-    async with database.read() as session:
+    """Return the whole tree in one statement, from the source: it is kept for an hour."""
+    async with database.read_own_writes() as session:
         return build_tree(await all_categories(session))
+
+
+async def create(database: Database, body: CategoryIn) -> CategoryRow:
+    """Hang a new category into the tree.
+
+    Raises InvalidCategory, CategoryTooDeep or CategoryExists.
+    """
+
+    async def work(session: WriteSession) -> Category:
+        hierarchy = await lock_tree(session)
+        _require_parent(hierarchy, body.parent_id)
+        hierarchy.check_place(None, body.parent_id)
+        category = _new_category(body, hierarchy)
+        session.add(category)
+        return category
+
+    return await _saved(database, work)
+
+
+async def update(database: Database, category_id: UUID, body: CategoryEdit) -> CategoryRow:
+    """Change a category, and move it where another parent is given.
+
+    Raises NotFound, InvalidCategory, CategoryCycle, CategoryTooDeep or CategoryExists.
+    """
+
+    async def work(session: WriteSession) -> Category:
+        hierarchy = await lock_tree(session)
+        category = _known(hierarchy, category_id)
+        if "parent_id" in body.model_fields_set:
+            _move(hierarchy, category, body.parent_id)
+        category.name = body.name
+        category.slug = body.slug or category.slug
+        _touch(category, body.position)
+        return category
+
+    return await _saved(database, work)
+
+
+async def move(database: Database, category_id: UUID, body: CategoryMove) -> CategoryRow:
+    """Hang a category with all that is below it elsewhere.
+
+    Moves go one after the other, so that no two of them make a circle together. Raises NotFound,
+    InvalidCategory, CategoryCycle, CategoryTooDeep or CategoryExists.
+    """
+
+    async def work(session: WriteSession) -> Category:
+        hierarchy = await lock_tree(session)
+        category = _known(hierarchy, category_id)
+        _move(hierarchy, category, body.parent_id)
+        _touch(category, body.position)
+        return category
+
+    return await _saved(database, work)
+
+
+async def delete(database: Database, category_id: UUID) -> None:
+    """Delete an empty category. Raises NotFound or CategoryNotEmpty."""
+    try:
+        is_deleted = await database.transact(lambda session: delete_category(session, category_id))
+    except IntegrityError as error:
+        if error_code(error) == _IN_USE:
+            raise CategoryNotEmpty from None
+        raise
+    if not is_deleted:
+        raise NotFound
 
 
 def build_tree(categories: Iterable[Category]) -> CategoryTree:
@@ -36,4 +133,69 @@ def _branches(
             children=_branches(children, category.id),
         )
         for category in children.get(parent_id, ())
+    )
+
+
+def _known(hierarchy: Hierarchy, category_id: UUID) -> Category:
+    category = hierarchy.by_id.get(category_id)
+    if category is None:
+        raise NotFound
+    return category
+
+
+def _require_parent(hierarchy: Hierarchy, parent_id: UUID | None) -> None:
+    if parent_id is not None and parent_id not in hierarchy.by_id:
+        detail = "there is no such category"
+        raise InvalidCategory(errors=[FieldError("/parentId", "unknown_category", detail)])
+
+
+def _move(hierarchy: Hierarchy, category: Category, parent_id: UUID | None) -> None:
+    _require_parent(hierarchy, parent_id)
+    hierarchy.check_place(category.id, parent_id)
+    category.parent_id = parent_id
+
+
+def _touch(category: Category, position: int | None) -> None:
+    if position is not None:
+        category.position = position
+    category.updated_at = now()
+
+
+def _new_category(body: CategoryIn, hierarchy: Hierarchy) -> Category:
+    category_id, at = new_id(), now()
+    return Category(
+        id=category_id,
+        parent_id=body.parent_id,
+        name=body.name,
+        slug=body.slug or _free_slug(body.name, category_id, hierarchy),
+        position=body.position,
+        created_at=at,
+        updated_at=at,
+    )
+
+
+def _free_slug(name: str, category_id: UUID, hierarchy: Hierarchy) -> str:
+    """Return the name as a URL part; where it is taken or empty, the id's tail makes it unique."""
+    words = slugified(name, max_length=_SLUG_LENGTH)
+    taken = {category.slug for category in hierarchy.by_id.values()}
+    if words and words not in taken:
+        return words
+    return f"{words or 'category'}-{category_id.hex[-8:]}"
+
+
+async def _saved(
+    database: Database, work: Callable[[WriteSession], Awaitable[Category]]
+) -> CategoryRow:
+    try:
+        category = await database.transact(work)
+    except IntegrityError as error:
+        if is_duplicate_key(error, "uq_categories_"):
+            raise CategoryExists from None
+        raise
+    return CategoryRow(
+        id=category.id,
+        parent_id=category.parent_id,
+        name=category.name,
+        slug=category.slug,
+        position=category.position,
     )
