@@ -176,6 +176,7 @@ class StockView:
 class Admission:
     """One outcome per command, in their order, and what has to be written for it."""
 
+    commands: Sequence[ReserveCommand]
     view: StockView
     expires_at: datetime
     outcomes: list[Outcome] = field(default_factory=list)
@@ -184,6 +185,14 @@ class Admission:
 
     def available(self, variant_id: UUID) -> int:
         return self.view.levels[variant_id].available - self.taken.get(variant_id, 0)
+
+    def refused(self) -> set[UUID]:
+        """Return the reservations that were not granted."""
+        return {
+            command.reservation_id
+            for command, outcome in zip(self.commands, self.outcomes, strict=True)
+            if isinstance(outcome, DomainError)
+        }
 
     def sold_out(self) -> frozenset[UUID]:
         return frozenset(v for v in self.view.levels if self.available(v) <= 0)
@@ -204,7 +213,7 @@ class Admission:
 
 def admit(commands: Sequence[ReserveCommand], view: StockView, expires_at: datetime) -> Admission:
     """Decide first come, first served. All lines of a command are granted, or none."""
-    admission = Admission(view, expires_at)
+    admission = Admission(commands, view, expires_at)
     for command in commands:
         try:
             outcome: Outcome = _decide(admission, command)

@@ -9,9 +9,9 @@ transaction runs the next batch gathers. Nobody is made to wait for company.
 import asyncio
 import time
 from collections import OrderedDict, deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 import structlog
@@ -38,6 +38,10 @@ _GRANTED = RESERVATIONS.labels("granted")
 _REFUSED = RESERVATIONS.labels("refused")
 _SOLD_OUT = RESERVATIONS.labels("sold_out_marker")
 
+# Caches are told of changed stock at most so often.
+_TELL_EVERY_S: Final = 0.02
+# How long a process keeps an item's lock while buyers keep coming.
+_LEASE_S: Final = 0.02
 # How many granted ids are remembered, so that a repeated request passes the sold-out marker.
 _REMEMBERED: Final = 10_000
 
@@ -69,6 +73,8 @@ class BatchResult:
     reserve_ms: float = 0.0
 
 
+_NOTHING: Final = BatchResult(outcomes=())
+
 Run = Callable[[Sequence[ReserveCommand]], Awaitable[BatchResult]]
 Afterwards = Callable[[BatchResult], Awaitable[None]]
 
@@ -89,6 +95,38 @@ class _Waiter:
     answer: "asyncio.Future[tuple[HeldStock, Timings]]"
 
 
+class _Lease:
+    """The item's lock, kept from batch to batch for a moment, then offered to other processes.
+
+    Without it we go on: the lock spares contention between processes, no more.
+    """
+
+    def __init__(self, lock: Lock, wait_s: float) -> None:
+        self._lock = lock
+        self._wait_s = wait_s
+        self._until = 0.0
+        self._waited_ms: float | None = None
+
+    async def take(self) -> None:
+        started = time.perf_counter()
+        has_lock = await self._lock.acquire(wait_s=self._wait_s)
+        self._waited_ms = (time.perf_counter() - started) * 1000 if has_lock else None
+        self._until = time.monotonic() + _LEASE_S
+
+    def is_over(self) -> bool:
+        return time.monotonic() > self._until
+
+    async def give_back(self) -> None:
+        await self._lock.release()
+
+    def waited_ms(self) -> float | None:
+        """Return what the lock cost, to the first batch that asks; None without the lock."""
+        waited_ms = self._waited_ms
+        if waited_ms:
+            self._waited_ms = 0.0
+        return waited_ms
+
+
 class ReservationBatcher:
     """One per process. `run` is the transaction, `new_lock` the lock of a variant."""
 
@@ -106,7 +144,9 @@ class ReservationBatcher:
         self._afterwards = afterwards
         self._turns = asyncio.Semaphore(limits.transactions)
         self._queues: dict[UUID, deque[_Waiter]] = {}
-        self._leaders: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._untold = _NOTHING
+        self._is_telling = False
         self._sold_out: dict[UUID, float] = {}
         self._granted: OrderedDict[UUID, None] = OrderedDict()
 
@@ -135,8 +175,9 @@ class ReservationBatcher:
             self._sold_out.pop(variant_id, None)
 
     async def close(self) -> None:
-        """Wait for the transactions under way."""
-        await asyncio.gather(*self._leaders, return_exceptions=True)
+        """Wait for the transactions under way, and until they have been told of."""
+        while self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _refuse_if_sold_out(self, command: ReserveCommand) -> None:
         if not self._sold_out or command.reservation_id in self._granted:
@@ -153,58 +194,83 @@ class ReservationBatcher:
 
     def _start_leader(self, variant_id: UUID, queue: deque[_Waiter]) -> None:
         # A task of its own: a caller that goes away must not take the batch with it.
-        task = asyncio.create_task(self._lead(variant_id, queue))
-        self._leaders.add(task)
-        task.add_done_callback(self._leader_ended)
+        self._run_aside(self._lead(variant_id, queue))
 
-    def _leader_ended(self, task: "asyncio.Task[None]") -> None:
-        self._leaders.discard(task)
+    def _run_aside(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("batcher.leader_failed", exc_info=error)
+            log.error("batcher.task_failed", exc_info=error)
 
     async def _lead(self, variant_id: UUID, queue: deque[_Waiter]) -> None:
+        lease = _Lease(self._new_lock(variant_id), self._limits.lock_wait_s)
         try:
             while queue:
                 async with self._turns:
-                    await self._one_batch(variant_id, queue)
+                    await lease.take()
+                    await self._all_batches(queue, lease)
+                    await lease.give_back()
         finally:
             # No await between the last look at the queue and this: nobody can slip in unseen.
             del self._queues[variant_id]
             _fail(queue, Unavailable("the reservation was cut off", retry_after_s=1))
 
-    async def _one_batch(self, variant_id: UUID, queue: deque[_Waiter]) -> None:
-        lock = self._new_lock(variant_id)
-        started = time.perf_counter()
-        # Without the lock we go on: it spares contention between processes, no more.
-        has_lock = await lock.acquire(wait_s=self._limits.lock_wait_s)
-        lock_ms = (time.perf_counter() - started) * 1000 if has_lock else None
+    async def _all_batches(self, queue: deque[_Waiter], lease: "_Lease") -> None:
+        """Run batch after batch for as long as somebody waits and the lock is ours."""
+        while queue and not lease.is_over():
+            await self._one_batch(queue, lease.waited_ms())
+            await asyncio.sleep(0)  # who was just answered may want more
+
+    async def _one_batch(self, queue: deque[_Waiter], lock_ms: float | None) -> None:
         waiters = self._take(queue)
-        result = await self._answered(waiters, lock_ms)
-        if result is None or self._afterwards is None:
-            await lock.release()
-        else:
-            await asyncio.gather(lock.release(), self._afterwards(result))
+        if not waiters:
+            return
+        try:
+            result = await self._run([waiter.command for waiter in waiters])
+        except Exception as error:  # noqa: BLE001 - whatever failed, each waiter has to learn of it
+            _fail(waiters, error)
+            return
+        self._settle(waiters, result, lock_ms)
 
     def _take(self, queue: deque[_Waiter]) -> list[_Waiter]:
         size = min(len(queue), self._limits.batch_size)
         taken = [queue.popleft() for _ in range(size)]
         return [waiter for waiter in taken if not waiter.answer.done()]
 
-    async def _answered(
-        self, waiters: Sequence[_Waiter], lock_ms: float | None
-    ) -> BatchResult | None:
-        if not waiters:
-            return None
-        try:
-            result = await self._run([waiter.command for waiter in waiters])
-        except Exception as error:  # noqa: BLE001 - whatever failed, each waiter has to learn of it
-            _fail(waiters, error)
-            return None
+    def _settle(
+        self, waiters: Sequence[_Waiter], result: BatchResult, lock_ms: float | None
+    ) -> None:
         self._remember(result)
         timings = Timings(lock_ms, result.confirm_ms, result.reserve_ms)
         for waiter, outcome in zip(waiters, result.outcomes, strict=True):
             self._answer(waiter, outcome, timings)
-        return result
+        self._tell(result)
+
+    def _tell(self, result: BatchResult) -> None:
+        """Tell of what changed, aside; what comes while that runs is told together."""
+        if self._afterwards is None or not result.changed:
+            return
+        self._untold = BatchResult(
+            outcomes=(),
+            changed=self._untold.changed | result.changed,
+            crossed_products=self._untold.crossed_products | result.crossed_products,
+        )
+        if not self._is_telling:
+            self._is_telling = True
+            self._run_aside(self._tell_all(self._afterwards))
+
+    async def _tell_all(self, afterwards: Afterwards) -> None:
+        try:
+            while self._untold.changed:
+                news, self._untold = self._untold, _NOTHING
+                await afterwards(news)
+                await asyncio.sleep(_TELL_EVERY_S)
+        finally:
+            self._is_telling = False
 
     def _answer(self, waiter: _Waiter, outcome: Outcome, timings: Timings) -> None:
         is_refused = isinstance(outcome, DomainError)

@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from catalog_service.models.inventory import ReservationStatus
 from catalog_service.models.reservations import (
+    Admission,
     ReservationNotFound,
     ReservationReleased,
     ReserveCommand,
@@ -30,6 +31,7 @@ from common_lib.database import (
     is_connection_lost,
     is_duplicate_key,
     is_lock_conflict,
+    is_null_refused,
 )
 from common_lib.errors import CommitUnknown, Unavailable
 
@@ -39,48 +41,53 @@ async def reserve_together(
 ) -> BatchResult:
     """Take the stock for all commands in one transaction (TX1); what is granted is durable.
 
-    A deadlock, a lock timeout or a reservation inserted meanwhile runs the block again, at most
-    three times. Raises CommitUnknown or Unavailable.
+    A deadlock, a lock timeout, a reservation inserted meanwhile or a guard that found less than was
+    locked runs the block again, at most three times. Raises CommitUnknown or Unavailable.
     """
-    for _ in range(TRANSACTION_ATTEMPTS):
+    for attempt in range(TRANSACTION_ATTEMPTS):
         async with database.driver() as connection:
-            result = await _attempt(connection, commands, ttl_s)
+            result = await _attempt(connection, commands, ttl_s, is_again=attempt > 0)
         if result is not None:
             return result
     raise Unavailable("the stock is too contended just now", retry_after_s=1)
 
 
 async def _attempt(
-    connection: Any, commands: Sequence[ReserveCommand], ttl_s: float
+    connection: Any, commands: Sequence[ReserveCommand], ttl_s: float, *, is_again: bool
 ) -> BatchResult | None:
     """Run TX1 once. None: rolled back, to be run again."""
     try:
-        return await _tx1(connection, commands, ttl_s)
+        return await _tx1(connection, commands, ttl_s, is_again=is_again)
     except Exception as error:
-        if not (is_lock_conflict(error) or is_duplicate_key(error)):
+        if not (is_lock_conflict(error) or is_duplicate_key(error) or is_null_refused(error)):
             raise
         await connection.rollback()
         return None
 
 
 async def _tx1(
-    connection: Any, commands: Sequence[ReserveCommand], ttl_s: float
-) -> BatchResult | None:
+    connection: Any, commands: Sequence[ReserveCommand], ttl_s: float, *, is_again: bool
+) -> BatchResult:
     started = time.perf_counter()
-    view = await tx1.lock_stock(connection, _variants(commands), _reservations(commands))
+    view = await tx1.lock_stock(connection, _variants(commands))
     at = now()
     admission = admit(commands, view, at + timedelta(seconds=ttl_s))
+    # Most requests are new: the primary key tells of the others, and is asked again. Only who would
+    # be refused is looked up at once, as what they ask for may be theirs already.
+    doubtful = _reservations(commands) if is_again else admission.refused()
+    known = await tx1.known_reservations(connection, doubtful) if doubtful else {}
+    if known:
+        admission = admit(commands, replace(view, known=known), admission.expires_at)
     confirmed = time.perf_counter()
     events = admission.crossings()
     if admission.granted:
-        if not await tx1.write_reservations(connection, admission, at):
-            await connection.rollback()
-            return None
         if events:
             await tx1.write_events(connection, events, source=SERVICE)
         crash_point("catalog.before_tx1_commit")
-    await _commit(connection)
-    crash_point("catalog.after_tx1_commit")
+        await _write_and_commit(connection, admission, at)
+        crash_point("catalog.after_tx1_commit")
+    else:
+        await connection.rollback()
     return BatchResult(
         outcomes=admission.outcomes,
         sold_out=admission.sold_out(),
@@ -91,9 +98,9 @@ async def _tx1(
     )
 
 
-async def _commit(connection: Any) -> None:
+async def _write_and_commit(connection: Any, admission: Admission, at: datetime) -> None:
     try:
-        await connection.commit()
+        await tx1.write_and_commit(connection, admission, at)
     except Exception as error:
         if is_connection_lost(error):
             raise CommitUnknown(retry_after_s=1) from error

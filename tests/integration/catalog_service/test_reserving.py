@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+import asyncmy.errors
 import pytest
 import sqlalchemy as sa
 
@@ -15,10 +16,12 @@ from catalog_service.models.reservations import (
     ReservationReleased,
     ReserveCommand,
     UnknownVariant,
+    admit,
 )
 from catalog_service.queries import reservations as tx1
 from catalog_service.services.reservations import release, reserve_together
-from common_lib.database import WriteSession, is_check_violation
+from common_lib.clock import now
+from common_lib.database import WriteSession, is_check_violation, is_null_refused
 from common_lib.ids import new_id
 from tests.integration.catalog_service.conftest import Catalog, OpenCatalog, order
 
@@ -102,6 +105,33 @@ async def test_the_same_reservation_again_gets_its_stored_answer(catalog: Catalo
     assert again.order_id == first.order_id
     assert again.lines[0].offer.price_minor == first.lines[0].offer.price_minor
     assert (await catalog.shelf(variant)).reserved == 1
+
+
+async def test_the_same_reservation_again_is_not_refused_once_the_item_is_sold_out(
+    open_catalog: OpenCatalog,
+) -> None:
+    catalog = await open_catalog(sold_out_ttl_s=0)
+    variant = await catalog.variant(1)
+    lucky = order((variant, 1))
+    await catalog.deps.batcher.reserve(lucky)
+    again, late = await all_of([catalog], [lucky, order((variant, 1))])
+    assert again.reservation_id == lucky.reservation_id
+    assert isinstance(late, InsufficientStock)
+    assert (await catalog.shelf(variant)).adds_up
+
+
+async def test_a_guard_that_finds_less_than_was_locked_commits_nothing(catalog: Catalog) -> None:
+    variant = await catalog.variant(5)
+    command = order((variant, 1))
+    async with catalog.database.driver() as connection:
+        admission = admit([command], await tx1.lock_stock(connection, [variant]), now())
+        admission.taken[variant] = 6
+        with pytest.raises(asyncmy.errors.IntegrityError) as refusal:
+            await tx1.write_and_commit(connection, admission, now())
+    assert is_null_refused(refusal.value)
+    shelf = await catalog.shelf(variant)
+    assert (shelf.available, shelf.held) == (5, 0)
+    assert shelf.adds_up
 
 
 async def test_the_stored_answer_keeps_the_price_of_then(catalog: Catalog) -> None:

@@ -257,6 +257,34 @@ async def test_the_sold_out_marker_ages_out() -> None:
     assert run.shelf[A] == 0
 
 
+async def test_the_lock_is_kept_while_buyers_keep_coming() -> None:
+    run, lock = FakeTransaction({A: 1000}), FakeLock()
+    run.gate.set()
+    batcher = new_batcher(run, lock, batch_size=10)
+    await all_of(batcher, [command((A, 1)) for _ in range(30)])
+    await batcher.close()
+    assert run.batches == [10, 10, 10]
+    assert len(lock.waits) == 1
+    assert not lock.held_now
+
+
+async def test_what_changed_while_others_were_told_is_told_together() -> None:
+    run, told = FakeTransaction({A: 1000}), []
+    run.gate.set()
+    is_open = asyncio.Event()
+
+    async def tell(result: BatchResult) -> None:
+        told.append(result.changed)
+        await is_open.wait()
+
+    batcher = ReservationBatcher(run, lambda _: FakeLock(), afterwards=tell)
+    for _ in range(5):
+        await batcher.reserve(command((A, 1)))
+    is_open.set()
+    await batcher.close()
+    assert told == [frozenset({A})] * 2
+
+
 async def test_a_broken_announcement_leaves_no_item_without_a_leader() -> None:
     run = FakeTransaction({A: 9})
     run.gate.set()
