@@ -2,20 +2,28 @@
 
 from catalog_service.api import (
     categories,
+    imports,
     internal,
     inventory,
     product_page,
     products,
+    reviews,
     search,
+    sellers,
     variants,
+    wishlists,
 )
 
-# Search goes first: its path would otherwise be taken for a product's id.
+# Search and imports go first: their paths would otherwise be taken for a product's id.
 ROUTERS = (
     search.router,
+    imports.router,
     products.router,
     variants.router,
+    reviews.router,
     categories.router,
+    sellers.router,
+    wishlists.router,
     inventory.router,
     internal.router,
 )
