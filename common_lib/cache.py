@@ -1,11 +1,13 @@
 """Redis as a cache: always a copy, never the truth, and the shop works without it."""
 
 import asyncio
+import math
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
+from itertools import islice
 from typing import Final, cast
 
 import structlog
@@ -22,11 +24,19 @@ Loader = Callable[[], Awaitable[bytes | None]]
 
 REDIS_FAILURES: Final = (RedisError, OSError, TimeoutError)
 NEGATIVE_TTL_S: Final = 5.0
+_L1_TTL_S: Final = 30.0
 _ABSENT: Final = b"\x00absent"
 _TOMBSTONE: Final = b"\x00dropped:"
 # Longer than any load that may still write: see _longest_load_s.
 _TOMBSTONE_MS: Final = 60_000
 _RECONNECT_PAUSE_S: Final = 0.3
+# After an outage others may still owe drops, which they repeat every 0.3 s.
+_SETTLING_S: Final = 1.0
+# A reader that joins an older load could be shown what was changed before it began.
+_JOINED_FOR_S: Final = 0.5
+_KEYS_AT_ONCE: Final = 500
+# What an entry takes besides its value, roughly.
+_ENTRY_BYTES: Final = 300
 # A dead channel is noticed after two silences: one, a ping, and one more.
 _SILENCE_S: Final = 0.2
 _REPLACE: Final = """
@@ -57,11 +67,18 @@ def create_redis(url: str, *, timeout_s: float = 0.1, max_connections: int = 256
 class TieredCache:
     """Bytes by key: in this process (L1), then in Redis (L2), then from the loader.
 
-    One loader runs per key and process at a time. An absent value is remembered for five seconds.
+    One loader runs per key and process at a time. An absent value is remembered for five seconds,
+    any other for `ttl_s` at most, both levels together; L1 holds about `max_bytes`.
+
     `drop` empties both levels in all processes within a second. A load that began before a drop
     leaves nothing behind: in Redis the drop writes a tombstone of its own, and a loaded value
     replaces only what its loader had found there (the leases of "Scaling Memcache at Facebook",
-    section 3.2.1). L1 is used only while the channel that announces drops is known to be alive.
+    section 3.2.1). L1 is used only while the channel that announces drops is known to be alive,
+    and Redis not before a second has passed since it came back: drops are repeated until then.
+    Loaders must see what was committed before them, so they do not read from replicas.
+
+    A cache that is never dropped from, only aged, is made with `is_dropped=False`: it uses L1
+    without a channel.
     """
 
     def __init__(
@@ -70,18 +87,20 @@ class TieredCache:
         name: str,
         *,
         ttl_s: int,
-        max_entries: int = 10_000,
-        l1_ttl_s: float = 30,
+        max_bytes: int = 8_000_000,
+        is_dropped: bool = True,
     ) -> None:
         self._redis = redis
         self._name = name
         self._ttl_s = ttl_s
-        self._l1_ttl_s = min(l1_ttl_s, ttl_s)
+        self._l1_ttl_s = min(_L1_TTL_S, ttl_s / 2)
         self._longest_load_s = min(ttl_s, NEGATIVE_TTL_S)
-        self._max_entries = max_entries
+        self._max_bytes = max_bytes
+        self._bytes = 0
         self._entries: OrderedDict[str, tuple[float, bytes | None]] = OrderedDict()
-        self._loading: dict[str, asyncio.Task[bytes | None]] = {}
-        self._is_listening = False
+        self._loading: dict[str, tuple[float, asyncio.Task[bytes | None]]] = {}
+        self._may_remember = not is_dropped
+        self._trusted_from = 0.0
         self._owed: set[str] = set()
         self._owed_until = 0.0
         self._repeating: asyncio.Task[None] | None = None
@@ -110,10 +129,11 @@ class TieredCache:
         found, value = self.peek(key)
         if found:
             return value
-        task = self._loading.get(key)
-        if task is None:
+        now = time.monotonic()
+        since, task = self._loading.get(key, (0.0, None))
+        if task is None or now - since > _JOINED_FOR_S:
             task = asyncio.create_task(self._fill(key, load))
-            self._loading[key] = task
+            self._loading[key] = (now, task)
             task.add_done_callback(partial(self._loaded, key))
         return await asyncio.shield(task)
 
@@ -123,12 +143,17 @@ class TieredCache:
         With Redis away the announcement is repeated for as long as an entry there could live.
         """
         self._forget(keys)
-        if not await self._announce(keys):
-            log.warning("cache.drop_not_announced", cache=self._name)
-            self._owed.update(keys)
-            self._owed_until = time.monotonic() + self._ttl_s
-            if self._repeating is None or self._repeating.done():
-                self._repeating = asyncio.create_task(self._repeat_drops())
+        for start in range(0, len(keys), _KEYS_AT_ONCE):
+            some = keys[start : start + _KEYS_AT_ONCE]
+            if not await self._announce(some):
+                self._owe(some)
+
+    def _owe(self, keys: Iterable[str]) -> None:
+        log.warning("cache.drop_not_announced", cache=self._name)
+        self._owed.update(keys)
+        self._owed_until = time.monotonic() + self._ttl_s
+        if self._repeating is None or self._repeating.done():
+            self._repeating = asyncio.create_task(self._repeat_drops())
 
     async def listen(self, stop: asyncio.Event) -> None:
         """Follow the other processes' drops until stopped; run it as a task of the process."""
@@ -136,18 +161,26 @@ class TieredCache:
             try:
                 await self._follow(stop)
             except REDIS_FAILURES:
+                self._trusted_from = math.inf
                 await asyncio.sleep(_RECONNECT_PAUSE_S)
 
     async def _follow(self, stop: asyncio.Event) -> None:
         async with self._redis.pubsub() as channel:
             await channel.subscribe(self._channel)
-            self._forget_all()
-            self._is_listening = True
+            if await channel.get_message(timeout=_SILENCE_S) is None:
+                raise ConnectionError("the subscription is not confirmed")
+            self._begin_to_remember()
             try:
                 await self._obey(channel, stop)
             finally:
-                self._is_listening = False
+                self._may_remember = False
                 self._forget_all()
+
+    def _begin_to_remember(self) -> None:
+        self._forget_all()
+        self._may_remember = True
+        if self._trusted_from == math.inf:
+            self._trusted_from = time.monotonic() + _SETTLING_S
 
     async def _obey(self, channel: PubSub, stop: asyncio.Event) -> None:
         """Forget what is announced. Raises ConnectionError when even a ping is not answered."""
@@ -180,33 +213,44 @@ class TieredCache:
 
     def _is_wanted(self, key: str) -> bool:
         """Tell whether the running load is still the one for its key: a drop takes it off."""
-        return self._loading.get(key) is asyncio.current_task()
+        return self._loading.get(key, (0.0, None))[1] is asyncio.current_task()
 
     def _loaded(self, key: str, task: asyncio.Task[bytes | None]) -> None:
-        if self._loading.get(key) is task:
+        if self._loading.get(key, (0.0, None))[1] is task:
             del self._loading[key]
         if not task.cancelled():
             task.exception()  # those who waited have it; nobody may be left to
 
     def _remember(self, key: str, value: bytes | None) -> None:
-        if not self._is_listening:
+        if not (self._may_remember and self._is_trusted()):
             return
         ttl_s = self._l1_ttl_s if value is not None else min(NEGATIVE_TTL_S, self._l1_ttl_s)
+        self._forget_entry(key)
         self._entries[key] = (time.monotonic() + ttl_s, value)
-        self._entries.move_to_end(key)
-        while len(self._entries) > self._max_entries:
-            self._entries.popitem(last=False)
+        self._bytes += _size(value)
+        while self._bytes > self._max_bytes:
+            self._forget_entry(next(iter(self._entries)))
+
+    def _is_trusted(self) -> bool:
+        """Tell whether Redis holds nothing that somebody could not drop while it was away."""
+        return time.monotonic() >= self._trusted_from
 
     def _forget(self, keys: Iterable[str]) -> None:
         for key in keys:
-            self._entries.pop(key, None)
+            self._forget_entry(key)
             self._loading.pop(key, None)
+
+    def _forget_entry(self, key: str) -> None:
+        entry = self._entries.pop(key, None)
+        if entry is not None:
+            self._bytes -= _size(entry[1])
 
     def _forget_all(self) -> None:
         self._entries.clear()
+        self._bytes = 0
         self._loading.clear()
 
-    async def _announce(self, keys: Iterable[str]) -> bool:
+    async def _announce(self, keys: Sequence[str]) -> bool:
         tombstone = _TOMBSTONE + secrets.token_bytes(8)
         try:
             async with self._redis.pipeline(transaction=False) as pipeline:
@@ -221,12 +265,16 @@ class TieredCache:
     async def _repeat_drops(self) -> None:
         while self._owed and time.monotonic() < self._owed_until:
             await asyncio.sleep(_RECONNECT_PAUSE_S)
-            keys, self._owed = self._owed, set()
-            if not await self._announce(keys):
-                self._owed |= keys
+            while keys := list(islice(self._owed, _KEYS_AT_ONCE)):
+                self._owed.difference_update(keys)
+                if not await self._announce(keys):
+                    self._owed.update(keys)
+                    break
 
     async def _from_redis(self, key: str) -> bytes | None:
-        """Return what Redis holds, empty for nothing; None if Redis is away."""
+        """Return what Redis holds, empty for nothing; None if Redis is away or was just now."""
+        if not self._is_trusted():
+            return None
         try:
             value = cast("bytes | None", await self._redis.get(self._redis_key(key)))
         except REDIS_FAILURES:
@@ -235,10 +283,12 @@ class TieredCache:
 
     async def _to_redis(self, key: str, found: bytes, value: bytes | None) -> None:
         """Write the value if the key still holds what was found before it was loaded."""
-        ttl_ms = int((self._ttl_s if value is not None else NEGATIVE_TTL_S) * 1000)
+        ttl_s = self._ttl_s - self._l1_ttl_s if value is not None else NEGATIVE_TTL_S
         stored = _ABSENT if value is None else value
         try:
-            await self._redis.eval(_REPLACE, 1, self._redis_key(key), found, stored, ttl_ms)
+            await self._redis.eval(
+                _REPLACE, 1, self._redis_key(key), found, stored, int(ttl_s * 1000)
+            )
         except REDIS_FAILURES:
             return
 
@@ -248,3 +298,7 @@ class TieredCache:
     @property
     def _channel(self) -> str:
         return f"cache-drop:{self._name}"
+
+
+def _size(value: bytes | None) -> int:
+    return _ENTRY_BYTES + len(value or b"")

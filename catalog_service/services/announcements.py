@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Final
 from uuid import UUID
 
 from redis.asyncio import Redis
@@ -11,8 +10,6 @@ from catalog_service.services.batcher import BatchResult
 from catalog_service.settings import SERVICE, Settings
 from common_lib.cache import TieredCache
 from common_lib.outbox import wake
-
-_MAX_SEARCHES: Final = 2_000
 
 Component = Callable[[asyncio.Event], Awaitable[None]]
 
@@ -26,7 +23,7 @@ class Announcements:
         self.stock = TieredCache(redis, "stock", ttl_s=settings.stock_cache_ttl_s)
         self.categories = TieredCache(redis, "category", ttl_s=settings.category_cache_ttl_s)
         self.searches = TieredCache(
-            redis, "search", ttl_s=settings.search_cache_ttl_s, max_entries=_MAX_SEARCHES
+            redis, "search", ttl_s=settings.search_cache_ttl_s, is_dropped=False
         )
 
     def listeners(self) -> dict[str, Component]:

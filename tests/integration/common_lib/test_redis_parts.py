@@ -71,7 +71,7 @@ def name(request: pytest.FixtureRequest) -> str:
 
 async def listening(cache: TieredCache, stop: asyncio.Event) -> asyncio.Task[None]:
     task = asyncio.create_task(cache.listen(stop))
-    await eventually(lambda: cache._is_listening)
+    await eventually(lambda: cache._may_remember)
     return task
 
 
