@@ -37,8 +37,8 @@ class InvalidAdjustment(Rejected):
 
 
 async def displayed(database: Database, variant_id: UUID) -> StockOut | None:
-    """Return what everybody may see of a variant's stock."""
-    async with database.read() as session:
+    """Return what everybody may see of a variant's stock, from the source: it is kept."""
+    async with database.read_own_writes() as session:
         found = await queries.stock_by_variant(session, variant_id)
     if found is None:
         return None

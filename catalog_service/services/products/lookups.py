@@ -29,8 +29,11 @@ class Page:
 
 
 async def shown(database: Database, product_id: UUID) -> ProductDetail | None:
-    """Return a product as everybody may see it; drafts and archived ones nobody may."""
-    async with database.read() as session:
+    """Return a product as everybody may see it; drafts and archived ones nobody may.
+
+    Read from the source: a replica's lag would be kept for as long as the page is.
+    """
+    async with database.read_own_writes() as session:
         detail = await queries.product_detail(session, product_id)
     if detail is None or detail.product.status is not ProductStatus.ACTIVE:
         return None
