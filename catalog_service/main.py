@@ -78,6 +78,20 @@ def build_app(settings: Settings, *, keys: KeySource | None = None) -> FastAPI:
 def wire(settings: Settings, database: Database, redis: Redis, users: UserClient) -> Deps:
     """Put the parts of one process together."""
     announcements = Announcements(redis, settings)
+    return Deps(
+        settings,
+        database,
+        new_batcher(settings, database, redis, announcements),
+        announcements,
+        seller_roles=SellerRoles(database, users),
+        shelf_keeper=ShelfKeeper(database, announcements),
+    )
+
+
+def new_batcher(
+    settings: Settings, database: Database, redis: Redis, announcements: Announcements
+) -> ReservationBatcher:
+    """Return the one batcher of this process."""
 
     async def run(commands: Sequence[ReserveCommand]) -> BatchResult:
         return await reserve_together(database, commands, ttl_s=settings.reservation_ttl_s)
@@ -86,7 +100,7 @@ def wire(settings: Settings, database: Database, redis: Redis, users: UserClient
         key = f"lock:inventory:{variant_id}"
         return RedisLock(redis, key, ttl_ms=settings.inventory_lock_ttl_ms)
 
-    batcher = ReservationBatcher(
+    return ReservationBatcher(
         run,
         new_lock,
         limits=Limits(
@@ -96,14 +110,6 @@ def wire(settings: Settings, database: Database, redis: Redis, users: UserClient
             sold_out_ttl_s=settings.sold_out_ttl_s,
         ),
         afterwards=announcements.batch_done,
-    )
-    return Deps(
-        settings,
-        database,
-        batcher,
-        announcements,
-        seller_roles=SellerRoles(database, users),
-        shelf_keeper=ShelfKeeper(database, announcements),
     )
 
 

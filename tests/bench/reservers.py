@@ -17,8 +17,9 @@ from uuid import UUID
 
 import uvloop
 
-from catalog_service.main import wire
+from catalog_service.main import new_batcher
 from catalog_service.models.reservations import InsufficientStock, Line, ReserveCommand
+from catalog_service.services.announcements import Announcements
 from catalog_service.services.batcher import ReservationBatcher
 from catalog_service.settings import Settings
 from common_lib.cache import create_redis
@@ -49,18 +50,18 @@ async def opened() -> AsyncIterator[Callable[[str, UUID], TakeOne]]:
     settings = Settings()
     database = Database(settings)
     redis = create_redis(settings.redis_url, timeout_s=REDIS_TIMEOUT_S)
-    deps = wire(settings, database, redis)
+    batcher = new_batcher(settings, database, redis, Announcements(redis, settings))
 
     def action(design: str, variant_id: UUID) -> TakeOne:
         designs: dict[str, TakeOne] = {
-            "joined": lambda: take_joined(deps.batcher, variant_id),
+            "joined": lambda: take_joined(batcher, variant_id),
             "locked": LockPerRequest(redis, database.driver, variant_id).take_one,
             "plain": lambda: take_plainly(database, variant_id),
         }
         return designs[design]
 
     yield action
-    await deps.batcher.close()
+    await batcher.close()
     await redis.aclose()
     await database.close()
 
