@@ -1,7 +1,7 @@
 """The category tree over HTTP."""
 
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
 from fastapi import APIRouter, Depends, Request, Response
 
@@ -15,9 +15,8 @@ from catalog_service.schemas.categories import (
 )
 from catalog_service.services import categories
 from common_lib.auth import Role, require_role
-from common_lib.errors import NotFound
 from common_lib.problems import StrictRoute, parse_id
-from common_lib.runtime.hot_reads import HotRead, packed_response
+from common_lib.runtime.hot_reads import packed_response
 
 router = APIRouter(prefix="/api/categories", tags=["categories"], route_class=StrictRoute)
 
@@ -34,17 +33,7 @@ async def get_tree(request: Request, deps: Wired) -> Response:
         return tagged((await categories.tree(deps.database)).model_dump_json().encode())
 
     packed = await deps.announcements.categories.get(TREE, load)
-    if packed is None:
-        raise NotFound
-    return packed_response(request, packed)
-
-
-def _at_hand(state: Any, name: str) -> bytes | None:
-    deps: Deps = state.deps
-    return deps.announcements.categories.at_hand(TREE) if name == "categories" else None
-
-
-tree_read = HotRead("/api", "/api/categories", _at_hand)
+    return packed_response(request, packed or _NO_CATEGORIES)
 
 
 @router.post(

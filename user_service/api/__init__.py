@@ -2,6 +2,11 @@
 
 from fastapi import APIRouter
 
-from user_service.api import addresses, auth, users
+from user_service.api import addresses, auth, internal, users
 
-ROUTERS: tuple[APIRouter, ...] = (users.router, addresses.router, auth.router)
+ROUTERS: tuple[APIRouter, ...] = (
+    users.router,
+    addresses.router,
+    auth.router,
+    internal.router,
+)

@@ -49,6 +49,13 @@ class UserResponse(ApiModel):
     created_at: datetime
 
 
+class RoleResponse(ApiModel):
+    """What another service is told of an account whose role it asked for."""
+
+    user_id: UUID
+    role: str
+
+
 class ContactResponse(ApiModel):
     """What another service needs to reach a user, with the asked-for address as a snapshot."""
 

@@ -127,18 +127,15 @@ class Users:
     async def set_role(self, user_id: UUID, role: UserRole, *, by: Principal) -> User:
         """Set the role; living tokens carry it within a second. Safe to repeat."""
         _refuse_own(user_id, by)
+        return await self._give_role(user_id, role)
 
-        async def work(session: WriteSession) -> User:
-            user = _living(await queries.lock_user(session, user_id))
-            if user.role is not role:
-                user.role = role
-                user.touch(now())
-            return user
+    async def make_seller(self, user_id: UUID) -> User:
+        """Make a customer a seller, as the catalog asks when the user's store opens.
 
-        user = await self.db.transact(work)
-        if user.status is UserStatus.ACTIVE:
-            await self.sessions.override_role(user_id, Role(role.value))
-        return user
+        Any other role stays. Living tokens carry it within a second. Safe to repeat. Raises
+        NotFound for an account that does not exist or was deleted.
+        """
+        return await self._give_role(user_id, UserRole.SELLER, only_from=UserRole.CUSTOMER)
 
     async def set_status(self, user_id: UUID, status: UserStatus, *, by: Principal) -> User:
         """Suspend or reinstate; a suspended user's tokens end within a second. Safe to repeat."""
@@ -167,6 +164,21 @@ class Users:
         if address is None:
             raise NotFound
         return user, address
+
+    async def _give_role(
+        self, user_id: UUID, role: UserRole, *, only_from: UserRole | None = None
+    ) -> User:
+        async def work(session: WriteSession) -> User:
+            user = _living(await queries.lock_user(session, user_id))
+            if user.role is not role and only_from in {None, user.role}:
+                user.role = role
+                user.touch(now())
+            return user
+
+        user = await self.db.transact(work)
+        if user.status is UserStatus.ACTIVE:
+            await self.sessions.override_role(user_id, Role(user.role.value))
+        return user
 
     async def _move(
         self, session: WriteSession, user_id: UUID, status: UserStatus
