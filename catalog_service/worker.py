@@ -9,6 +9,7 @@ from catalog_service.clients.users import UserClient
 from catalog_service.consumers import QUEUE, order_events
 from catalog_service.services.announcements import Announcements
 from catalog_service.services.imports.worker import Importer, prune
+from catalog_service.services.refresher import Refresher
 from catalog_service.services.seller_roles import SellerRoles
 from catalog_service.services.shelf_keeper import ShelfKeeper
 from catalog_service.services.sweeper import Sweeper
@@ -25,6 +26,7 @@ from common_lib.runtime import Check, Worker, every, run_worker
 _PRUNE_EVERY_S: Final = 60 * 60
 _ROLES_EVERY_S: Final = 1.0
 _SHELF_EVERY_S: Final = 5.0
+_REFRESH_EVERY_S: Final = 1.0
 
 
 @asynccontextmanager
@@ -73,6 +75,7 @@ async def build(settings: WorkerSettings) -> AsyncIterator[Worker]:
                 "import_pruner": every(_PRUNE_EVERY_S, lambda: prune(database)),
                 "seller_roles": every(_ROLES_EVERY_S, roles.drain),
                 "shelf_keeper": every(_SHELF_EVERY_S, shelf.keep),
+                "refresher": every(_REFRESH_EVERY_S, Refresher(database, announcements).refresh),
                 "inbox_pruner": every(_PRUNE_EVERY_S, lambda: prune_inbox(database)),
             },
             checks={

@@ -27,3 +27,8 @@ def created_at(identifier: UUID) -> datetime:
     """Return the moment carried by a UUIDv7, in UTC, to the millisecond."""
     milliseconds = identifier.int >> 80
     return datetime.fromtimestamp(milliseconds / 1000, tz=UTC)
+
+
+def first_id_at(moment: datetime) -> UUID:
+    """Return the lowest of the ids made at that millisecond or later, to compare others with."""
+    return UUID(int=int(moment.timestamp() * 1000) << 80)

@@ -7,6 +7,7 @@ from uuid import UUID
 from redis.asyncio import Redis
 
 from catalog_service.services.batcher import BatchResult
+from catalog_service.services.reservations import Moved
 from catalog_service.settings import SERVICE, Settings
 from common_lib.cache import TieredCache
 from common_lib.outbox import wake
@@ -40,6 +41,12 @@ class Announcements:
         if result.crossed_products:
             await self.product_changed(*result.crossed_products)
 
+    async def reservation_moved(self, moved: Moved) -> None:
+        """Tell of a reservation that gave its stock back, if it did."""
+        await self.stock_changed(moved.changed)
+        if moved.restocked:
+            await self.product_changed(*moved.restocked)
+
     async def stock_changed(self, variant_ids: Iterable[UUID]) -> None:
         keys = [str(variant_id) for variant_id in variant_ids]
         if keys:
@@ -47,5 +54,9 @@ class Announcements:
 
     async def product_changed(self, *product_ids: UUID) -> None:
         """Tell of products whose events wait in the outbox and whose pages are out of date."""
-        await self.products.drop(*(str(product_id) for product_id in product_ids))
+        await self.pages_changed(product_ids)
         await wake(self._redis, SERVICE)
+
+    async def pages_changed(self, product_ids: Iterable[UUID]) -> None:
+        """Tell of products whose pages alone are out of date; no event waits."""
+        await self.products.drop(*(str(product_id) for product_id in product_ids))
