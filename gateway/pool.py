@@ -103,6 +103,7 @@ class Connection(asyncio.Protocol):
         "_is_head_request",
         "_is_paused",
         "_is_until_close",
+        "_is_write_paused",
         "_parser",
         "_transport",
         "_waiter",
@@ -113,6 +114,7 @@ class Connection(asyncio.Protocol):
         "is_complete",
         "is_idle",
         "is_reused",
+        "may_rest",
         "rested_since",
         "status",
     )
@@ -127,6 +129,9 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._waiter: asyncio.Future[None] | None = None
         self._is_paused = False
+        self._is_write_paused = False
+        # Cleared where a request was not sent to its end: no other may follow it.
+        self.may_rest = True
         self._begin(is_head_request=False)
 
     def _begin(self, *, is_head_request: bool) -> None:
@@ -148,6 +153,17 @@ class Connection(asyncio.Protocol):
         self._begin(is_head_request=is_head_request)
         self.deadline = deadline
         self._transport.write(data)
+
+    async def write(self, data: bytes) -> None:
+        """Write a piece of the body at the service's pace; an answer ends the waiting.
+
+        Raises what ended the connection.
+        """
+        if self._error is not None:
+            raise self._error
+        self._transport.write(data)
+        while self._is_write_paused and not self.has_answered:
+            await self._wait()
 
     async def head(self) -> None:
         """Wait until `status` and `headers` are there. Raises what ended the connection."""
@@ -176,7 +192,8 @@ class Connection(asyncio.Protocol):
         """Keep the connection for the next request if its answer ended cleanly."""
         self.deadline = float("inf")
         self._waiter = None
-        if self.is_complete and self._error is None and not self._transport.is_closing():
+        is_sound = self.is_complete and self._error is None and self.may_rest
+        if is_sound and not self._transport.is_closing():
             self.address.rest(self)
         else:
             self.close()
@@ -236,6 +253,13 @@ class Connection(asyncio.Protocol):
         elif self._error is None:
             kind = UpstreamUnavailable if self.status else ConnectionBroke
             self._error = kind("the connection was closed", retry_after_s=1)
+        self._wake()
+
+    def pause_writing(self) -> None:
+        self._is_write_paused = True
+
+    def resume_writing(self) -> None:
+        self._is_write_paused = False
         self._wake()
 
     # httptools callbacks
@@ -303,9 +327,10 @@ class Address:
                 self.active.add(connection)
                 return connection
             connection.close()
-        return await self._connect()
+        return await self.connect()
 
-    async def _connect(self) -> Connection:
+    async def connect(self) -> Connection:
+        """Return a new connection. Raises ConnectionFailed."""
         try:
             async with asyncio.timeout(self._connect_timeout_s):
                 _, connection = await self.loop.create_connection(
@@ -410,6 +435,27 @@ class Upstream:
             else:
                 self.breaker.succeeded()
                 return connection
+
+    async def connect(self, client: ClientLink) -> Connection:
+        """Return a new connection for a request that cannot be sent twice.
+
+        Two addresses are tried. Raises ConnectionFailed, CircuitOpen or ClientGone.
+        """
+        self.breaker.admit()
+        try:
+            connection = await self._next_address().connect()
+        except ConnectionFailed:
+            try:
+                connection = await self._next_address().connect()
+            except ConnectionFailed:
+                self.breaker.failed()
+                raise
+        try:
+            client.attach(connection)
+        except ClientGone:
+            connection.close()
+            raise
+        return connection
 
     async def fetch(self, path: str, *, timeout_s: float) -> tuple[int, bytes]:
         """GET a small document for the gateway itself: (status, body)."""

@@ -22,7 +22,7 @@ from common_lib.telemetry import (
     current_trace,
     flow_step,
 )
-from gateway import answers, auth
+from gateway import answers, auth, bodies
 from gateway.answers import Compressor, Cors, MethodNotAllowed, RateLimited
 from gateway.edge import EXTENSION
 from gateway.headers import (
@@ -213,6 +213,9 @@ class Exchange:
         await self._admit(route)
         if is_order:
             flow_step(2, self._elapsed_ms())
+        if self._head.has_body and self._is_file(route):
+            await self._pass_file(route)
+            return
         body = await self._read_body() if self._head.has_body else b""
         connection = await self._forward(route, body)
         if is_order:
@@ -241,19 +244,27 @@ class Exchange:
             SHED.inc()
             raise Overloaded(retry_after_s=1)
         auth.refuse_token_in_query(self._scope["query_string"])
-        if head.content_length and head.content_length > self._gateway.settings.max_body_bytes:
-            raise BodyTooLarge
         if head.has_body:
-            self._check_media_type(route)
+            self._check_body(route)
         return route
 
-    def _check_media_type(self, route: Route) -> None:
-        head = self._head
+    def _check_body(self, route: Route) -> None:
+        head, settings = self._head, self._gateway.settings
+        is_file = self._is_file(route)
+        max_bytes = settings.import_max_bytes if is_file else settings.max_body_bytes
+        if head.content_length and head.content_length > max_bytes:
+            raise BodyTooLarge
         if self._method not in _WITH_JSON or route.is_webhook:
             return
-        is_json = head.media_type == b"application/json" or head.media_type.endswith(b"+json")
-        if not is_json or head.has_content_encoding:
-            raise UnsupportedMediaType
+        if is_file:
+            is_right = head.media_type == route.file_type
+        else:
+            is_right = head.media_type == b"application/json" or head.media_type.endswith(b"+json")
+        if not is_right or head.has_content_encoding:
+            raise UnsupportedMediaType("the body must be text/csv" if is_file else "")
+
+    def _is_file(self, route: Route) -> bool:
+        return route.file_type is not None and self._method == "POST"
 
     async def _admit(self, route: Route) -> None:
         """Check the token and count the request; revocation and limit are one round trip."""
@@ -276,61 +287,66 @@ class Exchange:
         trusted = self._gateway.settings.trusted_proxies
         return client_of(self._head, peer, trusted) if trusted else peer
 
-    # The body
-
-    async def _read_body(self) -> bytes:
-        """Read the whole body before anything is sent on.
-
-        A body that breaks off or is framed badly then never reaches a service, a slow client keeps
-        no connection to one, and a stale connection can be replaced. Bodies are 64 KB at most.
-        """
-        try:
-            async with asyncio.timeout(self._gateway.settings.body_timeout_s):
-                return await self._collect(self._gateway.settings.max_body_bytes)
-        except TimeoutError:
-            raise RequestTimedOut from None
-
-    async def _collect(self, max_bytes: int) -> bytes:
-        body = b""
-        while True:
-            message = await self._receive()
-            if message["type"] == "http.disconnect":
-                raise ClientGone
-            piece: bytes = message["body"]
-            body += piece
-            if len(body) > max_bytes:
-                raise BodyTooLarge
-            if not message["more_body"]:
-                return body
-
     # The hop
 
+    async def _read_body(self) -> bytes:
+        settings = self._gateway.settings
+        return await bodies.read_whole(
+            self._receive, settings.max_body_bytes, settings.body_timeout_s
+        )
+
     async def _forward(self, route: Route, body: bytes) -> Connection:
-        scope = self._scope
         timeout_s = self._timeout_s()
-        target = scope["raw_path"]
-        if scope["query_string"]:
-            target = b"%s?%s" % (target, scope["query_string"])
+        length = b""
+        if body or self._method in _WITH_JSON:
+            length = b"content-length: %d\r\n" % len(body)
         return await self._gateway.upstreams[route.upstream].exchange(
-            b"%s %s HTTP/1.1\r\n" % (self._method.encode(), target),
-            self._head_for_upstream(timeout_s, body) + body,
+            self._first_line(),
+            self._head_for_upstream(timeout_s, length) + body,
             deadline=self._loop.time() + timeout_s,
             is_idempotent=self._method in _IDEMPOTENT,
             is_head_request=self._method == "HEAD",
             client=self._client,
         )
 
+    async def _pass_file(self, route: Route) -> None:
+        """Send a file on while it comes, then its answer back; that may come before its end."""
+        settings, length = self._gateway.settings, self._head.content_length
+        framing = b"transfer-encoding: chunked\r\n"
+        if length is not None:
+            framing = b"content-length: %d\r\n" % length
+        timeout_s = self._timeout_s()
+        connection, is_whole = await bodies.send_file(
+            self._gateway.upstreams[route.upstream],
+            (self._first_line(), self._head_for_upstream(timeout_s, framing)),
+            self._receive,
+            bodies.FileLimits(settings.import_max_bytes, settings.body_timeout_s, timeout_s),
+            is_chunked=length is None,
+            client=self._client,
+        )
+        if is_whole:
+            await self._relay(route, connection)
+        else:
+            await self._relay_early(connection)
+
+    def _first_line(self) -> bytes:
+        target = self._scope["raw_path"]
+        if self._scope["query_string"]:
+            target = b"%s?%s" % (target, self._scope["query_string"])
+        return b"%s %s HTTP/1.1\r\n" % (self._method.encode(), target)
+
     def _timeout_s(self) -> float:
         ours = self._gateway.settings.upstream_timeout_s
         asked_ms = self._head.timeout_ms
         return ours if asked_ms is None else max(0.001, min(ours, asked_ms / 1000))
 
-    def _head_for_upstream(self, timeout_s: float, body: bytes) -> bytes:
+    def _head_for_upstream(self, timeout_s: float, framing: bytes) -> bytes:
         head, scope = self._head, self._scope
         is_trusted = bool(self._gateway.settings.trusted_proxies) and head.forwarded_proto
         scheme = head.forwarded_proto if is_trusted else scope["scheme"].encode()
         lines = [
             *head.passed_on,
+            framing,
             b"x-request-id: %s\r\ntraceparent: %s\r\nx-request-timeout-ms: %d\r\n"
             b"x-forwarded-for: %s\r\nx-forwarded-proto: %s\r\nx-forwarded-host: %s\r\n"
             % (
@@ -341,10 +357,8 @@ class Exchange:
                 scheme,
                 head.host or b"",
             ),
+            b"\r\n",
         ]
-        if body or self._method in _WITH_JSON:
-            lines.append(b"content-length: %d\r\n" % len(body))
-        lines.append(b"\r\n")
         return b"".join(lines)
 
     # The answer
@@ -364,6 +378,22 @@ class Exchange:
                 await self._relay_stream(connection, headers, first, packer)
         finally:
             connection.release()
+
+    async def _relay_early(self, connection: Connection) -> None:
+        """Pass on an answer that came before the request's end; the client is heard out."""
+        try:
+            body = b""
+            while piece := await connection.chunk():
+                body += piece
+            headers = self._own_headers()
+            named = dict(connection.headers)
+            answers.hardened(headers, named, is_personal=self._principal is not None)
+            headers.append((b"connection", b"close"))
+            await self._start(connection.status, [*connection.headers, *headers])
+            await self._send({"type": "http.response.body", "body": body, "more_body": True})
+        finally:
+            connection.release()
+        await self._linger()
 
     def _packer(
         self, route: Route, connection: Connection, named: Mapping[bytes, bytes], first: bytes
