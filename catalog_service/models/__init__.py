@@ -2,6 +2,7 @@
 
 from catalog_service.models.base import Base
 from catalog_service.models.categories import Category
+from catalog_service.models.images import ImageRemoval
 from catalog_service.models.imports import ImportStatus, ProductImport, ProductImportError
 from catalog_service.models.inventory import (
     RESERVATION_MOVES,
@@ -15,6 +16,14 @@ from catalog_service.models.inventory import (
 from catalog_service.models.products import Product, ProductImage, ProductStatus, ProductVariant
 from catalog_service.models.purchases import Purchase
 from catalog_service.models.reviews import Review, ReviewStatus
+from catalog_service.models.search import (
+    RebuildStatus,
+    SearchDocument,
+    SearchRebuild,
+    SearchTarget,
+    SearchUpdate,
+    SearchWord,
+)
 from catalog_service.models.sellers import Seller, SellerStatus
 from catalog_service.models.wishlists import WishlistItem
 from common_lib.consumer import define_inbox
@@ -27,6 +36,7 @@ __all__ = [
     "RESERVATION_MOVES",
     "Base",
     "Category",
+    "ImageRemoval",
     "ImportStatus",
     "Inventory",
     "MovementKind",
@@ -37,11 +47,17 @@ __all__ = [
     "ProductStatus",
     "ProductVariant",
     "Purchase",
+    "RebuildStatus",
     "Reservation",
     "ReservationLine",
     "ReservationStatus",
     "Review",
     "ReviewStatus",
+    "SearchDocument",
+    "SearchRebuild",
+    "SearchTarget",
+    "SearchUpdate",
+    "SearchWord",
     "Seller",
     "SellerStatus",
     "StockMovement",

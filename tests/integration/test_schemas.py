@@ -40,6 +40,7 @@ TECHNICAL = {
         "reservation_lines",
         "stock_movements",
         "purchases",
+        "image_removals",
         "product_imports",
         "product_import_errors",
         "outbox",

@@ -13,7 +13,7 @@ branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
 # In the order their foreign keys ask for.
-TABLES = ("purchases", "product_imports", "product_import_errors")
+TABLES = ("image_removals", "purchases", "product_imports", "product_import_errors")
 OPTIONS: dict[str, Any] = {
     "mysql_charset": "utf8mb4",
     "mysql_collate": "utf8mb4_unicode_520_ci",
@@ -25,6 +25,8 @@ def upgrade() -> None:
     _stores()
     _categories()
     _products()
+    _image_removals()
+    _inventory()
     _reviews()
     _purchases()
     _imports()
@@ -37,6 +39,8 @@ def downgrade() -> None:
     op.drop_column("reviews", "moderation_note")
     for column in ("storage_key", "content_type", "width", "height", "size_bytes"):
         op.drop_column("product_images", column)
+    op.drop_index("ix_inventory_is_low_variant_id", "inventory")
+    op.drop_column("inventory", "is_low")
     op.drop_index("ix_products_seller_hidden", "products")
     op.drop_column("products", "hidden_at")
     op.drop_index("uq_categories_parent_key_name", "categories")
@@ -68,6 +72,25 @@ def _products() -> None:
     op.add_column("product_images", sa.Column("content_type", sa.String(64), nullable=True))
     for column in ("width", "height", "size_bytes"):
         op.add_column("product_images", sa.Column(column, sa.Integer(), nullable=True))
+
+
+def _inventory() -> None:
+    # Stored, so that the hot update computes it once, and both servers keep the same index on it.
+    is_low = sa.Computed("quantity - reserved <= reorder_level", persisted=True)
+    op.add_column("inventory", sa.Column("is_low", sa.Boolean(), is_low, nullable=False))
+    op.create_index("ix_inventory_is_low_variant_id", "inventory", ["is_low", "variant_id"])
+
+
+def _image_removals() -> None:
+    op.create_table(
+        "image_removals",
+        sa.Column("storage_key", sa.String(255), nullable=False),
+        sa.Column("due_at", mysql.DATETIME(fsp=6), nullable=False),
+        sa.Column("created_at", mysql.DATETIME(fsp=6), nullable=False),
+        sa.PrimaryKeyConstraint("storage_key"),
+        **OPTIONS,
+    )
+    op.create_index("ix_image_removals_due_at", "image_removals", ["due_at"])
 
 
 def _reviews() -> None:
