@@ -23,7 +23,7 @@ def order_events(database: Database, announcements: Announcements) -> Process:
         handlers = {kind: _noting(each, moved) for kind, each in _MOVES.items()}
         await with_inbox(database, QUEUE, handlers)(envelope)
         for move_done in moved:
-            await announcements.stock_changed(move_done.changed)
+            await announcements.reservation_moved(move_done)
 
     return process
 

@@ -50,7 +50,7 @@ reserve_route = HotRoute("/internal/inventory/reserve", reserve, methods=["POST"
 async def release(body: ReleaseIn, deps: Wired, _: Service) -> Response:
     moved = await reservations.release(deps.database, body.reservation_id, body.reason)
     deps.batcher.forget_sold_out(moved.changed)
-    await deps.announcements.stock_changed(moved.changed)
+    await deps.announcements.reservation_moved(moved)
     return _moved(moved)
 
 

@@ -1,13 +1,21 @@
 """Stock over HTTP, for everybody and for those who keep the shelf."""
 
-from typing import Annotated
+from typing import Annotated, Final
+from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from catalog_service.api.deps import Wired, expected_version, json_response, tagged
-from catalog_service.schemas.inventory import AdjustIn, StockOut
+from catalog_service.api.paging import Cursor, Limit, only_parameters, page_response
+from catalog_service.schemas.inventory import (
+    AdjustIn,
+    LowStockPage,
+    MovementPage,
+    ReorderLevelIn,
+    StockOut,
+)
 from catalog_service.services import inventory
-from common_lib.auth import Principal, Role, require_role
+from common_lib.auth import Principal, Role, maybe_user, require_role
 from common_lib.errors import NotFound
 from common_lib.problems import StrictRoute, parse_id
 from common_lib.runtime.hot_reads import packed_response
@@ -15,12 +23,43 @@ from common_lib.runtime.hot_reads import packed_response
 router = APIRouter(prefix="/api/inventory", tags=["inventory"], route_class=StrictRoute)
 
 Merchant = Annotated[Principal, Depends(require_role(Role.SELLER, Role.ADMIN))]
+MaybeUser = Annotated[Principal | None, Depends(maybe_user)]
+PRIVATE: Final = "private, no-store"
+
+
+@router.get(
+    "/low-stock",
+    response_model=LowStockPage,
+    dependencies=[Depends(only_parameters("sellerId", "limit", "cursor"))],
+)
+async def list_low_stock(
+    *,
+    principal: Merchant,
+    request: Request,
+    deps: Wired,
+    seller_id: Annotated[UUID | None, Query(alias="sellerId")] = None,
+    limit: Limit = 20,
+    cursor: Cursor = None,
+) -> Response:
+    """List what is at or below its reorder level: the own items, or all for administrators."""
+    page = await inventory.low_stock(
+        deps.database, principal, seller_id, limit=limit, cursor=cursor
+    )
+    return page_response(request, page, cache_control=PRIVATE)
 
 
 @router.get("/{variant_id}", response_model=StockOut, response_model_exclude_none=True)
-async def get_stock(variant_id: str, request: Request, deps: Wired) -> Response:
-    """Show what is available; it may be 30 seconds old, unless this shop itself changed it."""
+async def get_stock(
+    variant_id: str, principal: MaybeUser, request: Request, deps: Wired
+) -> Response:
+    """Show what is available; it may be 30 seconds old, unless this shop itself changed it.
+
+    Who keeps the shelf sees its counters as they are now; their ETag is what If-Match names.
+    """
     wanted = parse_id(variant_id)
+    own = await inventory.whole(deps.database, principal, wanted)
+    if own is not None:
+        return _counters(own)
 
     async def load() -> bytes | None:
         stock = await inventory.displayed(deps.database, wanted)
@@ -32,10 +71,43 @@ async def get_stock(variant_id: str, request: Request, deps: Wired) -> Response:
     return packed_response(request, packed)
 
 
+@router.put("/{variant_id}", response_model=StockOut)
+async def set_reorder_level(
+    variant_id: str, body: ReorderLevelIn, principal: Merchant, request: Request, deps: Wired
+) -> Response:
+    """Say at how many available units the item counts as low."""
+    stock = await inventory.set_reorder_level(
+        deps.database, principal, parse_id(variant_id), body, if_match=expected_version(request)
+    )
+    await deps.announcements.stock_changed([stock.variant_id])
+    return _counters(stock)
+
+
+@router.get(
+    "/{variant_id}/movements",
+    response_model=MovementPage,
+    dependencies=[Depends(only_parameters("limit", "cursor"))],
+)
+async def list_movements(
+    *,
+    variant_id: str,
+    principal: Merchant,
+    request: Request,
+    deps: Wired,
+    limit: Limit = 20,
+    cursor: Cursor = None,
+) -> Response:
+    """List every change of the stock, newest first: the ledger, which is only ever added to."""
+    wanted = parse_id(variant_id)
+    page = await inventory.ledger(deps.database, principal, wanted, limit=limit, cursor=cursor)
+    return page_response(request, page, cache_control=PRIVATE)
+
+
 @router.post("/{variant_id}/adjust", response_model=StockOut)
 async def adjust_stock(
     variant_id: str, body: AdjustIn, principal: Merchant, request: Request, deps: Wired
 ) -> Response:
+    """Put units on the shelf or take them off, with the reason that the ledger keeps."""
     wanted = parse_id(variant_id)
     stock, product_id = await inventory.adjust(
         deps.database, principal, wanted, body, if_match=expected_version(request)
@@ -43,4 +115,9 @@ async def adjust_stock(
     deps.batcher.forget_sold_out([wanted])
     await deps.announcements.stock_changed([wanted])
     await deps.announcements.product_changed(product_id)
-    return json_response(stock.model_dump_json().encode(), etag=f'"{stock.version}"')
+    return _counters(stock)
+
+
+def _counters(stock: StockOut) -> Response:
+    body = stock.model_dump_json().encode()
+    return json_response(body, etag=f'"{stock.version}"', cache_control=PRIVATE)

@@ -5,6 +5,7 @@ Per variant, always: `reserved` is the sum of the lines of HELD and COMMITTED re
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
@@ -13,7 +14,9 @@ from uuid import UUID
 from sqlalchemy import (
     CHAR,
     BigInteger,
+    Boolean,
     CheckConstraint,
+    Computed,
     ForeignKey,
     Index,
     Integer,
@@ -25,15 +28,21 @@ from sqlalchemy.orm import Mapped, mapped_column
 from catalog_service.models.base import Base, Timestamps, enum_column
 from common_lib.clock import now
 from common_lib.database import TABLE_OPTIONS, Id, UtcDateTime
+from common_lib.events.catalog import BackInStock
 
 
 class Inventory(Base):
-    """The counter of one variant. The CHECK stands behind the guarded updates."""
+    """The counter of one variant. The CHECK stands behind the guarded updates.
+
+    `is_low` is the database's own and there for its index: taking a unit touches the index only
+    where the answer changes, and the low ones are found without a look at the others.
+    """
 
     __tablename__ = "inventory"
     __table_args__ = (
         CheckConstraint("0 <= reserved AND reserved <= quantity", name="reserved_range"),
         CheckConstraint("reorder_level >= 0", name="reorder_level"),
+        Index("ix_inventory_is_low_variant_id", "is_low", "variant_id"),
         TABLE_OPTIONS,
     )
 
@@ -45,10 +54,38 @@ class Inventory(Base):
     reorder_level: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"))
     version: Mapped[int] = mapped_column(Integer, default=1, server_default=text("1"))
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    is_low: Mapped[bool] = mapped_column(
+        Boolean, Computed("quantity - reserved <= reorder_level", persisted=True), deferred=True
+    )
 
     @property
     def available(self) -> int:
         return self.quantity - self.reserved
+
+
+@dataclass(frozen=True, slots=True)
+class ShelfItem:
+    """A variant as events about its stock name it."""
+
+    variant_id: UUID
+    product_id: UUID
+    sku: str
+    name: str
+    reorder_level: int
+
+    def restocked(self, before: int, available: int) -> list[BackInStock]:
+        """Return BACK_IN_STOCK where availability rose from nothing, else no event."""
+        if not before <= 0 < available:
+            return []
+        event = BackInStock(
+            variant_id=self.variant_id,
+            product_id=self.product_id,
+            sku=self.sku,
+            name=self.name,
+            available=available,
+            reorder_level=self.reorder_level,
+        )
+        return [event]
 
 
 class ReservationStatus(StrEnum):

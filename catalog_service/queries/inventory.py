@@ -14,16 +14,18 @@ from catalog_service.models.inventory import (
     MovementKind,
     ReservationLine,
     ReservationStatus,
+    ShelfItem,
     StockMovement,
 )
-from catalog_service.models.products import Product, ProductVariant
+from catalog_service.models.products import Product, ProductStatus, ProductVariant
 from catalog_service.models.reservations import Effect
 from common_lib.clock import now
 from common_lib.database import AnySession, WriteSession, to_column
 from common_lib.ids import new_id
 
 _LOCK_COUNTERS: Final = sa.text(
-    "SELECT i.variant_id FROM inventory i FORCE INDEX (PRIMARY) WHERE i.variant_id IN :variants"
+    "SELECT i.variant_id, i.quantity - i.reserved, i.reorder_level"
+    " FROM inventory i FORCE INDEX (PRIMARY) WHERE i.variant_id IN :variants"
     " ORDER BY i.variant_id FOR UPDATE"
 ).bindparams(sa.bindparam("variants", expanding=True))
 _LOCK_STATUS: Final = sa.text("SELECT status FROM reservations WHERE id = :id FOR UPDATE")
@@ -49,16 +51,40 @@ _LEASE: Final = sa.text("UPDATE reservations SET expires_at = :until WHERE id IN
 )
 
 
-async def lock_lines(session: WriteSession, reservation_id: UUID) -> Mapping[UUID, int]:
-    """Return the reservation's units by variant, with those counters locked in variant order."""
-    select = sa.select(ReservationLine.variant_id, ReservationLine.quantity).where(
-        ReservationLine.reservation_id == reservation_id
-    )
-    lines = dict((await session.execute(select)).all())
-    if lines:
-        variants = [variant_id.bytes for variant_id in lines]
-        await session.execute(_LOCK_COUNTERS, {"variants": variants})
-    return lines
+@dataclass(frozen=True, slots=True)
+class LockedLine:
+    """Units of a reservation with what was available beside them when the counter was locked."""
+
+    item: ShelfItem
+    quantity: int
+    available: int
+
+
+async def lock_lines(session: WriteSession, reservation_id: UUID) -> Mapping[UUID, LockedLine]:
+    """Return the reservation's lines by variant, with their counters locked in variant order."""
+    select = sa.select(
+        ReservationLine.variant_id,
+        ReservationLine.product_id,
+        ReservationLine.sku,
+        ReservationLine.name,
+        ReservationLine.quantity,
+    ).where(ReservationLine.reservation_id == reservation_id)
+    lines = {row.variant_id: row for row in await session.execute(select)}
+    if not lines:
+        return {}
+    variants = {"variants": [variant_id.bytes for variant_id in lines]}
+    levels = {
+        UUID(bytes=raw): (available, reorder_level)
+        for raw, available, reorder_level in await session.execute(_LOCK_COUNTERS, variants)
+    }
+    return {variant_id: _locked(line, *levels[variant_id]) for variant_id, line in lines.items()}
+
+
+def _locked(
+    line: sa.Row[UUID, UUID, str, str, int], available: int, reorder_level: int
+) -> LockedLine:
+    item = ShelfItem(line.variant_id, line.product_id, line.sku, line.name, reorder_level)
+    return LockedLine(item, line.quantity, available)
 
 
 async def lock_status(session: WriteSession, reservation_id: UUID) -> ReservationStatus | None:
@@ -87,7 +113,7 @@ async def set_status(
 async def apply_effect(
     session: WriteSession,
     reservation_id: UUID,
-    lines: Mapping[UUID, int],
+    lines: Mapping[UUID, LockedLine],
     effect: Effect,
     reason: str,
 ) -> None:
@@ -106,12 +132,12 @@ async def apply_effect(
             "variant_id": variant_id,
             "reservation_id": reservation_id,
             "kind": effect.kind,
-            "quantity_delta": effect.quantity * n,
-            "reserved_delta": effect.reserved * n,
+            "quantity_delta": effect.quantity * line.quantity,
+            "reserved_delta": effect.reserved * line.quantity,
             "reason": reason,
             "created_at": at,
         }
-        for variant_id, n in lines.items()
+        for variant_id, line in lines.items()
     ]
     await session.execute(sa.insert(StockMovement), rows)
 
@@ -156,6 +182,20 @@ class StockOnShelf:
     variant_name: str
 
 
+_SHELVES: Final = (
+    sa.select(
+        Inventory,
+        Product.id,
+        Product.seller_id,
+        ProductVariant.sku,
+        Product.name,
+        ProductVariant.name,
+    )
+    .join(ProductVariant, ProductVariant.id == Inventory.variant_id)
+    .join(Product, Product.id == ProductVariant.product_id)
+)
+
+
 async def stock_by_variant(session: AnySession, variant_id: UUID) -> StockOnShelf | None:
     return await _stock(session, variant_id, is_locking=False)
 
@@ -168,19 +208,8 @@ async def lock_stock_of(session: WriteSession, variant_id: UUID) -> StockOnShelf
 
 
 async def _stock(session: AnySession, variant_id: UUID, *, is_locking: bool) -> StockOnShelf | None:
-    select = (
-        sa.select(
-            Inventory,
-            Product.id,
-            Product.seller_id,
-            ProductVariant.sku,
-            Product.name,
-            ProductVariant.name,
-        )
-        .join(ProductVariant, ProductVariant.id == Inventory.variant_id)
-        .join(Product, Product.id == ProductVariant.product_id)
-        .where(Inventory.variant_id == variant_id)
-        .execution_options(populate_existing=is_locking)
+    select = _SHELVES.where(Inventory.variant_id == variant_id).execution_options(
+        populate_existing=is_locking
     )
     row = (await session.execute(select)).one_or_none()
     return None if row is None else StockOnShelf(*row)
@@ -197,6 +226,50 @@ async def adjust_quantity(session: WriteSession, variant_id: UUID, delta: int) -
         .execution_options(synchronize_session=False)
     )
     return matched(await session.execute(update)) == 1
+
+
+async def set_reorder_level(session: WriteSession, variant_id: UUID, level: int) -> None:
+    update = (
+        sa.update(Inventory)
+        .where(Inventory.variant_id == variant_id)
+        .values(reorder_level=level, version=Inventory.version + 1, updated_at=now())
+        .execution_options(synchronize_session=False)
+    )
+    await session.execute(update)
+
+
+async def movements(
+    session: AnySession, variant_id: UUID, *, before: UUID | None, limit: int
+) -> list[StockMovement]:
+    """Return the next `limit` rows of a variant's ledger, newest first."""
+    select = sa.select(StockMovement).where(StockMovement.variant_id == variant_id)
+    if before is not None:
+        select = select.where(StockMovement.id < before)
+    return list(await session.scalars(select.order_by(StockMovement.id.desc()).limit(limit)))
+
+
+async def low_stock(
+    session: AnySession, seller_id: UUID | None, *, after: UUID | None, limit: int
+) -> list[StockOnShelf]:
+    """Return the next `limit` low items by variant id: of one store, or of all.
+
+    Of all, they are read from the index of low ones. Of one store, the optimizer may begin with
+    its products, where those are fewer.
+    """
+    select = _SHELVES.where(
+        # Not the bare column: MySQL would make `<> 0` of it, which no index answers.
+        Inventory.is_low == sa.true(),
+        ProductVariant.is_active == sa.true(),
+        Product.status != ProductStatus.ARCHIVED,
+    )
+    if seller_id is None:
+        select = select.with_hint(Inventory, "FORCE INDEX (ix_inventory_is_low_variant_id)")
+    else:
+        select = select.where(Product.seller_id == seller_id)
+    if after is not None:
+        select = select.where(Inventory.variant_id > after)
+    rows = await session.execute(select.order_by(Inventory.variant_id).limit(limit))
+    return [StockOnShelf(*row) for row in rows]
 
 
 def movement(

@@ -90,6 +90,14 @@ class AdjustIn(RequestModel):
     delta: Annotated[int, Field(gt=-MAX_COUNT, lt=MAX_COUNT)]
     reason: Annotated[str, Field(min_length=1, max_length=200)]
     kind: Literal["RESTOCK", "CORRECTION"] = "CORRECTION"
+    version: Version | None = None
+
+
+class ReorderLevelIn(RequestModel):
+    """At how many available units more have to be ordered; 0 asks for no alert."""
+
+    reorder_level: Annotated[int, Field(ge=0, lt=MAX_COUNT)]
+    version: Version | None = None
 
 
 class StockOut(ApiModel):
@@ -102,3 +110,40 @@ class StockOut(ApiModel):
     reorder_level: int | None = None
     version: int | None = None
     updated_at: datetime
+
+
+class MovementOut(ApiModel):
+    """A row of the ledger."""
+
+    id: UUID
+    kind: str
+    quantity_delta: int
+    reserved_delta: int
+    reason: str
+    reservation_id: UUID | None
+    actor_id: UUID | None
+    created_at: datetime
+
+
+class MovementPage(ApiModel):
+    items: tuple[MovementOut, ...]
+    next_cursor: str | None
+
+
+class LowStockItem(ApiModel):
+    variant_id: UUID
+    product_id: UUID
+    seller_id: UUID | None
+    sku: str
+    name: str
+    available: int
+    quantity: int
+    reserved: int
+    reorder_level: int
+    version: int
+    updated_at: datetime
+
+
+class LowStockPage(ApiModel):
+    items: tuple[LowStockItem, ...]
+    next_cursor: str | None

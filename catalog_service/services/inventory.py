@@ -1,8 +1,9 @@
-"""The shelf: what is shown of it, restocking and correcting, and quotes."""
+"""The shelf: what is shown of it, restocking and correcting, its ledger, and quotes."""
 
+from typing import Final
 from uuid import UUID
 
-from catalog_service.models.inventory import Inventory, MovementKind
+from catalog_service.models.inventory import Inventory, MovementKind, ShelfItem, StockMovement
 from catalog_service.models.reservations import (
     InsufficientStock,
     Offer,
@@ -13,22 +14,32 @@ from catalog_service.models.reservations import (
 )
 from catalog_service.queries import inventory as queries
 from catalog_service.queries.inventory import StockOnShelf
-from catalog_service.queries.products import seller_of_user
+from catalog_service.queries.products import seller_exists, seller_of_user
 from catalog_service.queries.quotes import Quote, quotes_by_variant
 from catalog_service.queries.reservations import line_name
+from catalog_service.schemas.cursors import decode_cursor, encode_cursor
 from catalog_service.schemas.inventory import (
     MAX_COUNT,
     AdjustIn,
+    LowStockItem,
+    LowStockPage,
+    MovementOut,
+    MovementPage,
     QuotedLine,
     QuoteIn,
     QuoteOut,
+    ReorderLevelIn,
     StockOut,
 )
+from catalog_service.services.products.rules import Expectation, require_owner
 from catalog_service.settings import SERVICE
 from common_lib.auth import Principal, Role
-from common_lib.database import Database, WriteSession
-from common_lib.errors import FieldError, NotFound, PreconditionFailed, Rejected
+from common_lib.database import AnySession, Database, WriteSession
+from common_lib.errors import FieldError, NotFound, Rejected
 from common_lib.outbox import enqueue
+
+_LEDGER: Final = "ledger"
+_LOW: Final = "low"
 
 
 class InvalidAdjustment(Rejected):
@@ -46,6 +57,23 @@ async def displayed(database: Database, variant_id: UUID) -> StockOut | None:
     return StockOut(variant_id=variant_id, available=stock.available, updated_at=stock.updated_at)
 
 
+async def whole(
+    database: Database, principal: Principal | None, variant_id: UUID
+) -> StockOut | None:
+    """Return the counters too, if the caller keeps this shelf; else None."""
+    if principal is None or principal.role not in {Role.SELLER, Role.ADMIN}:
+        return None
+    async with database.read_own_writes() as session:
+        found = await queries.stock_by_variant(session, variant_id)
+        if found is None:
+            return None
+        try:
+            await require_owner(session, principal, found.seller_id)
+        except NotFound:
+            return None
+    return _whole(found.inventory)
+
+
 async def adjust(
     database: Database,
     principal: Principal,
@@ -58,25 +86,84 @@ async def adjust(
 
     Returns the stock and the product it belongs to.
 
-    Raises NotFound, PreconditionFailed, InvalidAdjustment, or InsufficientStock where fewer would
-    be left than are reserved.
+    Raises NotFound, PreconditionFailed, StaleVersion, InvalidAdjustment, or InsufficientStock
+    where fewer would be left than are reserved.
     """
     if body.delta == 0:
         raise _invalid("a change of nothing is no change")
 
     async def work(session: WriteSession) -> tuple[StockOut, UUID]:
-        found = await queries.lock_stock_of(session, variant_id)
-        await _require_owner(session, principal, found)
-        if found is None:
-            raise NotFound
-        before = found.inventory
-        if if_match is not None and if_match != before.version:
-            raise PreconditionFailed
-        if before.quantity + body.delta > MAX_COUNT:
+        found = await _lock_own(session, principal, variant_id, Expectation(if_match, body.version))
+        if found.inventory.quantity + body.delta > MAX_COUNT:
             raise _invalid("more than a shelf can hold")
         return await _change(session, principal, found, body)
 
     return await database.transact(work)
+
+
+async def set_reorder_level(
+    database: Database,
+    principal: Principal,
+    variant_id: UUID,
+    body: ReorderLevelIn,
+    *,
+    if_match: int | None = None,
+) -> StockOut:
+    """Say when the item is low. What is low by that already causes no alert: nothing was sold.
+
+    Raises NotFound, PreconditionFailed or StaleVersion.
+    """
+
+    async def work(session: WriteSession) -> StockOut:
+        found = await _lock_own(session, principal, variant_id, Expectation(if_match, body.version))
+        await queries.set_reorder_level(session, variant_id, body.reorder_level)
+        await session.refresh(found.inventory)
+        return _whole(found.inventory)
+
+    return await database.transact(work)
+
+
+async def ledger(
+    database: Database, principal: Principal, variant_id: UUID, *, limit: int, cursor: str | None
+) -> MovementPage:
+    """Return every change of a variant's stock, newest first. Raises NotFound, InvalidCursor."""
+    before = None if cursor is None else decode_cursor(cursor, _LEDGER)[1]
+    async with database.read_own_writes() as session:
+        found = await queries.stock_by_variant(session, variant_id)
+        if found is None:
+            raise NotFound
+        await require_owner(session, principal, found.seller_id)
+        rows = await queries.movements(session, variant_id, before=before, limit=limit + 1)
+    shown = rows[:limit]
+    return MovementPage(
+        items=tuple(_movement_out(row) for row in shown),
+        next_cursor=encode_cursor(_LEDGER, None, shown[-1].id) if len(rows) > limit else None,
+    )
+
+
+async def low_stock(
+    database: Database,
+    principal: Principal,
+    seller_id: UUID | None,
+    *,
+    limit: int,
+    cursor: str | None,
+) -> LowStockPage:
+    """Return what is for sale and at or below its reorder level, in the order of variant ids.
+
+    A seller sees the own store's, an administrator all or the named store's. Raises NotFound for
+    another seller's store or none, and InvalidCursor.
+    """
+    after = None if cursor is None else decode_cursor(cursor, _LOW)[1]
+    async with database.read_own_writes() as session:
+        store = await _store(session, principal, seller_id)
+        rows = await queries.low_stock(session, store, after=after, limit=limit + 1)
+    shown = rows[:limit]
+    end = shown[-1].inventory.variant_id if len(rows) > limit else None
+    return LowStockPage(
+        items=tuple(_low_item(row) for row in shown),
+        next_cursor=None if end is None else encode_cursor(_LOW, None, end),
+    )
 
 
 async def quote(database: Database, body: QuoteIn) -> QuoteOut:
@@ -94,16 +181,28 @@ async def quote(database: Database, body: QuoteIn) -> QuoteOut:
     )
 
 
-async def _require_owner(
-    session: WriteSession, principal: Principal, found: StockOnShelf | None
-) -> None:
+async def _lock_own(
+    session: WriteSession, principal: Principal, variant_id: UUID, expected: Expectation
+) -> StockOnShelf:
+    """Return the caller's stock; its counter is locked."""
+    found = await queries.lock_stock_of(session, variant_id)
     if found is None:
         raise NotFound
+    await require_owner(session, principal, found.seller_id)
+    expected.check(found.inventory.version)
+    return found
+
+
+async def _store(session: AnySession, principal: Principal, seller_id: UUID | None) -> UUID | None:
+    """Return whose items are listed; None for everybody's."""
     if principal.is_admin:
-        return
-    seller = await seller_of_user(session, principal.user_id)
-    if principal.role is not Role.SELLER or seller is None or seller.id != found.seller_id:
+        if seller_id is not None and not await seller_exists(session, seller_id):
+            raise NotFound
+        return seller_id
+    own = await seller_of_user(session, principal.user_id)
+    if own is None or seller_id not in {None, own.id}:
         raise NotFound
+    return own.id
 
 
 async def _change(
@@ -121,7 +220,9 @@ async def _change(
         actor_id=principal.user_id,
     )
     await queries.write_movements(session, [row])
-    events = crossings(variant_id, _offer(found), before, before.available + body.delta)
+    available = before.available + body.delta
+    events = crossings(variant_id, _offer(found), before, available)
+    events += _item(found).restocked(before.available, available)
     await enqueue(session, *events, source=SERVICE)
     await session.refresh(found.inventory)
     return _whole(found.inventory), found.product_id
@@ -129,6 +230,16 @@ async def _change(
 
 def _level(stock: Inventory) -> StockLevel:
     return StockLevel(stock.quantity, stock.reserved, stock.reorder_level)
+
+
+def _item(found: StockOnShelf) -> ShelfItem:
+    return ShelfItem(
+        variant_id=found.inventory.variant_id,
+        product_id=found.product_id,
+        sku=found.sku,
+        name=line_name(found.product_name, found.variant_name),
+        reorder_level=found.inventory.reorder_level,
+    )
 
 
 def _offer(found: StockOnShelf) -> Offer:
@@ -150,6 +261,36 @@ def _whole(stock: Inventory) -> StockOut:
         quantity=stock.quantity,
         reserved=stock.reserved,
         reorder_level=stock.reorder_level,
+        version=stock.version,
+        updated_at=stock.updated_at,
+    )
+
+
+def _movement_out(row: StockMovement) -> MovementOut:
+    return MovementOut(
+        id=row.id,
+        kind=row.kind.value,
+        quantity_delta=row.quantity_delta,
+        reserved_delta=row.reserved_delta,
+        reason=row.reason,
+        reservation_id=row.reservation_id,
+        actor_id=row.actor_id,
+        created_at=row.created_at,
+    )
+
+
+def _low_item(found: StockOnShelf) -> LowStockItem:
+    stock, item = found.inventory, _item(found)
+    return LowStockItem(
+        variant_id=item.variant_id,
+        product_id=item.product_id,
+        seller_id=found.seller_id,
+        sku=item.sku,
+        name=item.name,
+        available=stock.available,
+        quantity=stock.quantity,
+        reserved=stock.reserved,
+        reorder_level=item.reorder_level,
         version=stock.version,
         updated_at=stock.updated_at,
     )

@@ -34,6 +34,7 @@ from common_lib.database import (
     is_null_refused,
 )
 from common_lib.errors import CommitUnknown, Unavailable
+from common_lib.outbox import enqueue
 
 
 async def reserve_together(
@@ -118,11 +119,15 @@ def _reservations(commands: Sequence[ReserveCommand]) -> set[UUID]:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """Where a reservation stands now; `changed` names the variants whose availability rose."""
+    """Where a reservation stands now; `changed` names the variants whose availability rose.
+
+    `restocked` names the products of those that were sold out until now.
+    """
 
     reservation_id: UUID
     status: ReservationStatus
     changed: frozenset[UUID] = frozenset()
+    restocked: frozenset[UUID] = frozenset()
 
 
 async def move(
@@ -133,6 +138,8 @@ async def move(
     reason: str | None = None,
 ) -> Moved:
     """Move a reservation if the state graph allows it, with its stock and ledger rows.
+
+    What was sold out until units came back is told by BACK_IN_STOCK.
 
     Safe to repeat: a move that is done or was overtaken changes nothing and returns where the
     reservation stands. Locks the counters in variant order, then the reservation, as TX1 does.
@@ -156,7 +163,14 @@ async def move(
     await stock.apply_effect(session, reservation_id, lines, effect, reason or "")
     if current is ReservationStatus.CONSUMED:
         await purchases.take_back(session, reservation_id)
-    return Moved(reservation_id, target, frozenset(lines))
+    events = [
+        event
+        for line in lines.values()
+        for event in line.item.restocked(line.available, line.available + line.quantity)
+    ]
+    await enqueue(session, *events, source=SERVICE)
+    restocked = frozenset(event.product_id for event in events)
+    return Moved(reservation_id, target, frozenset(lines), restocked)
 
 
 async def consume(

@@ -73,7 +73,7 @@ class Sweeper:
             return await move(session, hold.reservation_id, target, reason=EXPIRED)
 
         moved = await self.database.transact(work)
-        await self.announcements.stock_changed(moved.changed)
+        await self.announcements.reservation_moved(moved)
         log.info(
             "sweeper.settled",
             reservation_id=str(hold.reservation_id),

@@ -26,12 +26,14 @@ class HotRead:
     """GET of `prefix` and one more segment; `template` is the route's name in the metrics.
 
     `find` is given the app's state and that segment, and returns what `pack` made if this process
-    has it at hand, else None: then the request takes the usual way. It must not raise.
+    has it at hand, else None: then the request takes the usual way. It must not raise. Where
+    `is_for_strangers`, a request with a token takes the usual way, too: it may be shown more.
     """
 
     prefix: str
     template: str
     find: Callable[[Any, str], bytes | None]
+    is_for_strangers: bool = False
 
 
 def pack(tag: str, body: bytes) -> bytes:
@@ -79,6 +81,8 @@ class HotReads:
         started = time.perf_counter()
         head = dict(scope["headers"])
         if telemetry.takes_trace(scope, head.get(b"traceparent")):
+            return False
+        if read.is_for_strangers and b"authorization" in head:
             return False
         packed = read.find(scope["app"].state, name)
         if packed is None:
