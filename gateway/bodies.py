@@ -68,26 +68,28 @@ async def send_file(
     then sees its request break off.
     """
     connection = await upstream.connect(client)
-    loop = asyncio.get_running_loop()
+    first_line, rest = head
+    data = first_line + connection.address.host_line + rest
+    connection.send(data, is_head_request=False, deadline=float("inf"))
+    sending = _Sending(connection, receive, limits, is_chunked=is_chunked)
+    under_way = asyncio.create_task(sending.run())
     try:
-        first_line, rest = head
-        data = first_line + connection.address.host_line + rest
-        connection.send(data, is_head_request=False, deadline=float("inf"))
-        is_whole = await _Sending(connection, receive, limits, is_chunked=is_chunked).run()
-        connection.may_rest = is_whole
-        connection.deadline = loop.time() + limits.upstream_timeout_s
         await connection.head()
     except BaseException as error:
         connection.fail(ClientGone())
         if isinstance(error, Unavailable):
             upstream.breaker.failed()
         raise
+    finally:
+        under_way.cancel()
+        await asyncio.gather(under_way, return_exceptions=True)
     upstream.breaker.succeeded()
-    return connection, is_whole
+    connection.may_rest = sending.is_whole
+    return connection, sending.is_whole
 
 
 class _Sending:
-    """One file on its way."""
+    """One file on its way, beside the waiting for its answer."""
 
     def __init__(
         self, connection: Connection, receive: Receive, limits: FileLimits, *, is_chunked: bool
@@ -97,23 +99,29 @@ class _Sending:
         self._limits = limits
         self._is_chunked = is_chunked
         self._size = 0
+        self.is_whole = False
         self._loop = asyncio.get_running_loop()
         self._latest = self._loop.time() + limits.body_timeout_s
 
-    async def run(self) -> bool:
-        """Send all of it; False where the service answered before its end."""
+    async def run(self) -> None:
+        """Send all of it; what goes wrong ends the connection, and is raised to who waits there."""
+        try:
+            await self._run()
+        except Exception as error:  # noqa: BLE001 - raised to who waits for the answer
+            self._connection.fail(error)
+
+    async def _run(self) -> None:
         more_body = True
         while more_body:
             piece, more_body = await self._next_piece()
-            if self._connection.has_answered:
-                return False
             if piece:
                 await self._send(
                     b"%x\r\n%s\r\n" % (len(piece), piece) if self._is_chunked else piece
                 )
         if self._is_chunked:
             await self._send(b"0\r\n\r\n")
-        return True
+        self.is_whole = True
+        self._connection.deadline = self._loop.time() + self._limits.upstream_timeout_s
 
     async def _next_piece(self) -> tuple[bytes, bool]:
         try:

@@ -98,12 +98,12 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_bytes_held",
         "_chunks",
+        "_drained",
         "_error",
         "_in_headers",
         "_is_head_request",
         "_is_paused",
         "_is_until_close",
-        "_is_write_paused",
         "_parser",
         "_transport",
         "_waiter",
@@ -129,7 +129,7 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._waiter: asyncio.Future[None] | None = None
         self._is_paused = False
-        self._is_write_paused = False
+        self._drained: asyncio.Future[None] | None = None
         # Cleared where a request was not sent to its end: no other may follow it.
         self.may_rest = True
         self._begin(is_head_request=False)
@@ -155,15 +155,12 @@ class Connection(asyncio.Protocol):
         self._transport.write(data)
 
     async def write(self, data: bytes) -> None:
-        """Write a piece of the body at the service's pace; an answer ends the waiting.
-
-        Raises what ended the connection.
-        """
+        """Write a piece of the body at the service's pace. Raises what ended the connection."""
         if self._error is not None:
             raise self._error
         self._transport.write(data)
-        while self._is_write_paused and not self.has_answered:
-            await self._wait()
+        if self._drained is not None:
+            await self._drained
 
     async def head(self) -> None:
         """Wait until `status` and `headers` are there. Raises what ended the connection."""
@@ -246,6 +243,8 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         del exc
         self.address.forget(self)
+        if self._drained is not None:
+            self.resume_writing()
         if self.is_idle or self.is_complete:
             return
         if self.has_answered and self._is_until_close:
@@ -256,11 +255,12 @@ class Connection(asyncio.Protocol):
         self._wake()
 
     def pause_writing(self) -> None:
-        self._is_write_paused = True
+        self._drained = self.address.loop.create_future()
 
     def resume_writing(self) -> None:
-        self._is_write_paused = False
-        self._wake()
+        drained, self._drained = self._drained, None
+        if drained is not None and not drained.done():
+            drained.set_result(None)
 
     # httptools callbacks
 
