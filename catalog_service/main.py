@@ -16,6 +16,8 @@ from catalog_service.models.reservations import ReserveCommand
 from catalog_service.services.announcements import Announcements
 from catalog_service.services.batcher import BatchResult, Limits, ReservationBatcher
 from catalog_service.services.reservations import reserve_together
+from catalog_service.services.search.mysql import MySqlSearch
+from catalog_service.services.search.searching import Searcher
 from catalog_service.services.seller_roles import SellerRoles
 from catalog_service.services.shelf_keeper import ShelfKeeper
 from catalog_service.settings import SERVICE, Settings
@@ -85,7 +87,14 @@ def wire(settings: Settings, database: Database, redis: Redis, users: UserClient
         announcements,
         seller_roles=SellerRoles(database, users),
         shelf_keeper=ShelfKeeper(database, announcements),
+        searcher=new_searcher(settings, database),
     )
+
+
+def new_searcher(settings: Settings, database: Database) -> Searcher:
+    """Return search on MySQL."""
+    default = MySqlSearch(database)
+    return Searcher(database, default, default, currency=settings.currency)
 
 
 def new_batcher(

@@ -9,6 +9,7 @@ from catalog_service.clients.users import UserClient
 from catalog_service.consumers import QUEUE, order_events
 from catalog_service.services.announcements import Announcements
 from catalog_service.services.imports.worker import Importer, prune
+from catalog_service.services.indexing import MySqlIndexer
 from catalog_service.services.refresher import Refresher
 from catalog_service.services.seller_roles import SellerRoles
 from catalog_service.services.shelf_keeper import ShelfKeeper
@@ -76,6 +77,7 @@ async def build(settings: WorkerSettings) -> AsyncIterator[Worker]:
                 "seller_roles": every(_ROLES_EVERY_S, roles.drain),
                 "shelf_keeper": every(_SHELF_EVERY_S, shelf.keep),
                 "refresher": every(_REFRESH_EVERY_S, Refresher(database, announcements).refresh),
+                "search_indexer": MySqlIndexer(database).run,
                 "inbox_pruner": every(_PRUNE_EVERY_S, lambda: prune_inbox(database)),
             },
             checks={

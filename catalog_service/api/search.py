@@ -2,17 +2,15 @@
 
 import hashlib
 import re
-from dataclasses import replace
 from typing import Annotated, Final, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from catalog_service.api.deps import Wired, json_response
-from catalog_service.queries.search import Filters
-from catalog_service.schemas.products import ProductPage, SearchPage
-from catalog_service.services import search
-from catalog_service.services.search import PageRequest, text_match
+from catalog_service.schemas.products import ProductPage
+from catalog_service.schemas.search import Filters, PageRequest, SearchPage, Suggestions
+from catalog_service.services.search.listing import listed
 from common_lib.errors import FieldError, Rejected
 from common_lib.money import MAX_MINOR
 from common_lib.problems import StrictRoute
@@ -20,7 +18,7 @@ from common_lib.problems import StrictRoute
 router = APIRouter(prefix="/api/products", tags=["search"], route_class=StrictRoute)
 
 MAX_LIMIT: Final = 100
-_ATTRIBUTE: Final = re.compile(r"^attr\.([A-Za-z0-9 _-]{1,64})$")
+_ATTRIBUTE: Final = re.compile(r"^attr\.([\w .-]{1,64})$")
 _MAX_ATTRIBUTES: Final = 5
 _MAX_VALUE: Final = 255
 _KNOWN: Final = frozenset(
@@ -77,20 +75,32 @@ async def search_products(
     cursor: Cursor = None,
 ) -> Response:
     """Find active products by their words. Answers may be five minutes old."""
-    if "\x00" in q:
-        raise _invalid("/q", "a text holds a NUL character")
-    if not q.strip():
-        return json_response(_bytes(search.empty_search()))
-    found = replace(narrowed, text=text_match(q.strip()))
-    page = PageRequest(sort, limit, cursor)
+    text, page = _words(q), PageRequest(sort, limit, cursor)
 
-    async def load() -> bytes | None:
-        result = await search.search(deps.database, found, page, currency=deps.settings.currency)
-        return None if result is None else _bytes(result)
+    async def load() -> bytes:
+        return (await deps.searcher.search(text, narrowed, page)).model_dump_json().encode()
 
-    key = hashlib.sha256(repr((found, page)).encode()).hexdigest()
-    body = await deps.announcements.searches.get(key, load) or _bytes(search.empty_search())
-    return _with_next(request, body)
+    body = await deps.announcements.searches.get(_key(text, narrowed, page), load)
+    return _with_next(request, body or b"")
+
+
+@router.get("/suggest", response_model=Suggestions)
+async def suggest_products(
+    *,
+    q: Annotated[str, Query(min_length=1, max_length=100)],
+    deps: Wired,
+    request: Request,
+) -> Response:
+    """Complete what is being typed; one typo a word is forgiven. Five minutes old at most."""
+    if set(request.query_params) != {"q"}:
+        raise _invalid("/?", "there is no such parameter")
+    text = _words(q)
+
+    async def load() -> bytes:
+        return (await deps.searcher.suggest(text)).model_dump_json().encode()
+
+    body = await deps.announcements.searches.get(_key("suggest", text), load)
+    return json_response(body or b"")
 
 
 @router.get("", response_model=ProductPage)
@@ -104,12 +114,20 @@ async def list_products(
     cursor: Cursor = None,
 ) -> Response:
     """List active products, newest first unless asked otherwise."""
-    page = await search.listed(deps.database, narrowed, PageRequest(sort, limit, cursor))
-    return _with_next(request, _bytes(page))
+    page = await listed(deps.database, narrowed, PageRequest(sort, limit, cursor))
+    return _with_next(request, page.model_dump_json().encode())
 
 
-def _bytes(page: ProductPage) -> bytes:
-    return page.model_dump_json().encode()
+def _words(q: str) -> str:
+    """Return the query without the spaces around it. Raises InvalidQuery for an empty one."""
+    text = " ".join(q.split())
+    if "\x00" in q or not text:
+        raise _invalid("/q", "the text is empty or holds a NUL character")
+    return text
+
+
+def _key(*parts: object) -> str:
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
 def _with_next(request: Request, body: bytes) -> Response:

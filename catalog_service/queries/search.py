@@ -1,170 +1,206 @@
-"""Finding products: one page of ids by keyset, and the facets of all that match."""
+"""Finding products by their words, in the compact copies that search keeps of them.
+
+The cost of a search is bounded: full text reads the rarest words alone, the others are looked for
+in the rows it gives, and no more than `limit` rows are read (ADR 0018).
+"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
+import orjson
 import sqlalchemy as sa
-from sqlalchemy.dialects import mysql
-from sqlalchemy.orm import InstrumentedAttribute
 
-from catalog_service.models.categories import Category
-from catalog_service.models.inventory import Inventory
-from catalog_service.models.products import Product, ProductStatus, ProductVariant
-from catalog_service.queries.products import category_branch
+from catalog_service.schemas.search import (
+    NEWEST,
+    PRICE,
+    PRICE_DOWN,
+    RATING,
+    RELEVANCE,
+    Filters,
+    Position,
+)
 from common_lib.database import AnySession
 
-MAX_FACETS: Final = 50
-RELEVANCE: Final = "relevance"
-NEWEST: Final = "newest"
-# Sort name → column and whether it runs downwards; the id breaks ties in the same direction.
-_SORTS: Final[Mapping[str, tuple[InstrumentedAttribute[Any], bool]]] = {
-    "price": (Product.min_price_minor, False),
-    "-price": (Product.min_price_minor, True),
-    "rating": (Product.avg_rating, True),
-    NEWEST: (Product.id, True),
+# Sort → the columns before the id; everything runs downwards but the price.
+_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
+    RELEVANCE: ("score", "sold"),
+    PRICE: ("price_minor",),
+    PRICE_DOWN: ("price_minor",),
+    RATING: ("rating",),
+    NEWEST: (),
 }
+_COLUMNS: Final = (
+    "product_id, category_id, seller_id, price_minor, CAST(100 * rating AS SIGNED), sold,"
+    " in_stock, attributes"
+)
 
 
 @dataclass(frozen=True, slots=True)
-class TextMatch:
-    """A boolean full-text expression, or a LIKE pattern where the words are too short for one."""
+class Condition:
+    """A piece of a WHERE clause with its values."""
 
-    expression: str | None = None
-    pattern: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Filters:
-    """What is looked for. Prices are in minor units."""
-
-    text: TextMatch | None = None
-    category_id: UUID | None = None
-    seller_id: UUID | None = None
-    min_price: int | None = None
-    max_price: int | None = None
-    min_rating: float | None = None
-    in_stock: bool = False
-    attributes: tuple[tuple[str, str], ...] = ()
+    sql: str
+    values: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
-    """Where a page ends: the value it was sorted by and the product's id."""
+class Wanted:
+    """What a statement looks for: full text, row conditions, and the score of a row."""
 
-    value: Any
+    expression: str
+    conditions: tuple[Condition, ...] = ()
+    score: Condition = Condition("0")
+
+    def where(self) -> str:
+        """Return the whole WHERE clause."""
+        match = "MATCH (words) AGAINST (:expression IN BOOLEAN MODE)"
+        return " AND ".join([match, *(condition.sql for condition in self.conditions)])
+
+    def rows(self) -> str:
+        """Return the WHERE clause without full text, for a walk along an index."""
+        return " AND ".join(condition.sql for condition in self.conditions) or "1"
+
+    def values(self) -> dict[str, Any]:
+        found: dict[str, Any] = {"expression": self.expression, **self.score.values}
+        for condition in self.conditions:
+            found |= condition.values
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
     product_id: UUID
+    category_id: UUID
+    seller_id: UUID | None
+    price_minor: int
+    rating_hundredths: int
+    sold: int
+    is_in_stock: bool
+    attributes: Mapping[str, Sequence[str]]
+    score: int
+
+    def position(self, sort: str) -> Position:
+        """Return where this product stands in the order of `sort`."""
+        value = {
+            RELEVANCE: (self.score, self.sold),
+            PRICE: (self.price_minor,),
+            PRICE_DOWN: (self.price_minor,),
+            RATING: (self.rating_hundredths,),
+            NEWEST: (),
+        }[sort]
+        return Position(value, self.product_id)
 
 
-@dataclass(frozen=True, slots=True)
-class FacetCounts:
-    total: int
-    lowest_price: int | None
-    highest_price: int | None
-    categories: Sequence[tuple[UUID, str, int]]
+async def word_counts(
+    session: AnySession, words: Sequence[tuple[str, bool]]
+) -> dict[str, tuple[int, int]]:
+    """Return in how many documents each word stands, by (names, texts); one statement.
+
+    A word comes with whether its beginnings count: then all words that begin so are summed.
+    """
+    if not words:
+        return {}
+    parts, values = [], {}
+    for n, (word, is_prefix) in enumerate(words):
+        condition = f"word >= :w{n} AND word < :e{n}" if is_prefix else f"word = :w{n}"
+        parts.append(
+            f"SELECT {n}, COALESCE(SUM(name_count), 0), COALESCE(SUM(text_count), 0)"  # noqa: S608
+            f" FROM search_words WHERE {condition}"
+        )
+        values[f"w{n}"] = word
+        if is_prefix:
+            values[f"e{n}"] = word + "~"  # behind every letter, digit and underscore
+    rows = (await session.execute(sa.text(" UNION ALL ".join(parts)), values)).all()
+    return {words[n][0]: (int(names), int(texts)) for n, names, texts in rows}
 
 
-async def conditions(session: AnySession, filters: Filters) -> list[sa.ColumnElement[bool]]:
-    """Return the WHERE clause of the filters; a category stands for its whole branch."""
-    found: list[sa.ColumnElement[bool]] = [Product.status == ProductStatus.ACTIVE]
-    if filters.text is not None:
-        found.append(_text_condition(filters.text))
-    if filters.category_id is not None:
-        branch = await category_branch(session, filters.category_id)
-        found.append(Product.category_id.in_(branch))
-    if filters.seller_id is not None:
-        found.append(Product.seller_id == filters.seller_id)
-    if filters.min_price is not None:
-        found.append(Product.min_price_minor >= filters.min_price)
-    if filters.max_price is not None:
-        found.append(Product.min_price_minor <= filters.max_price)
-    if filters.min_rating is not None:
-        found.append(Product.avg_rating >= filters.min_rating)
-    if filters.in_stock:
-        found.append(_has_variant(Inventory.quantity > Inventory.reserved))
-    found += [_has_variant(_attribute(name) == value) for name, value in filters.attributes]
-    return found
+async def candidates(session: AnySession, wanted: Wanted, *, limit: int) -> list[Candidate]:
+    """Return at most `limit` products that match, those that full text ranks highest."""
+    select = sa.text(
+        f"SELECT {_COLUMNS}, {wanted.score.sql} FROM search_documents"  # noqa: S608
+        f" WHERE {wanted.where()}"
+        " ORDER BY MATCH (words) AGAINST (:expression IN BOOLEAN MODE) DESC LIMIT :row_limit"
+    )
+    rows = await session.execute(select, {**wanted.values(), "row_limit": limit})
+    return [_candidate(row) for row in rows]
 
 
-async def page(
-    session: AnySession,
-    where: Sequence[sa.ColumnElement[bool]],
-    *,
-    sort: str,
-    text: TextMatch | None,
-    after: Position | None,
-    limit: int,
-) -> list[Position]:
-    """Return the next `limit` products by keyset: stable while rows are inserted."""
-    column, is_descending = _sorting(sort, text)
-    select = sa.select(column, Product.id).where(*where).limit(limit)
+async def walk(
+    session: AnySession, wanted: Wanted, *, sort: str, after: Position | None, limit: int
+) -> list[Candidate]:
+    """Return the next products along the index of `sort`; for words that are common there."""
+    (column,) = _KEYS[sort] or ("product_id",)
+    order = "ASC" if sort == PRICE else "DESC"
+    where, values = wanted.rows(), wanted.values()
     if after is not None:
-        select = select.where(_beyond(column, is_descending=is_descending, after=after))
-    ends = (column, Product.id)
-    select = select.order_by(*(end.desc() if is_descending else end.asc() for end in ends))
-    return [Position(*row) for row in (await session.execute(select))]
-
-
-async def facets(session: AnySession, where: Sequence[sa.ColumnElement[bool]]) -> FacetCounts:
-    """Count what matches: in all, by category, and between which prices; two statements."""
-    totals = sa.select(
-        sa.func.count(), sa.func.min(Product.min_price_minor), sa.func.max(Product.min_price_minor)
-    ).where(*where)
-    total, lowest, highest = (await session.execute(totals)).one()
-    by_category = (
-        sa.select(Category.id, Category.name, sa.func.count())
-        .join(Product, Product.category_id == Category.id)
-        .where(*where)
-        .group_by(Category.id, Category.name)
-        .order_by(sa.func.count().desc(), Category.name)
-        .limit(MAX_FACETS)
+        where += f" AND {_beyond(sort)}"
+        values |= _position_values(sort, after)
+    ends = dict.fromkeys((column, "product_id"))
+    select = sa.text(
+        f"SELECT {_COLUMNS}, {wanted.score.sql} FROM search_documents"  # noqa: S608
+        f" WHERE {where} ORDER BY {', '.join(f'{end} {order}' for end in ends)} LIMIT :row_limit"
     )
-    categories = (await session.execute(by_category)).all()
-    return FacetCounts(total, lowest, highest, categories)
+    del values["expression"]
+    rows = await session.execute(select, {**values, "row_limit": limit})
+    return [_candidate(row) for row in rows]
 
 
-def _text_condition(text: TextMatch) -> sa.ColumnElement[bool]:
-    if text.expression is not None:
-        return _match(text.expression)
-    return Product.name.like(text.pattern or "", escape="|")
+def conditions(filters: Filters, branch: Sequence[UUID] | None) -> tuple[Condition, ...]:
+    """Return the filters as conditions on a row; `branch` is the category with its subtree.
+
+    Attributes are conditions on words, which the caller adds.
+    """
+    found: list[Condition] = []
+    if branch is not None:
+        names = {f"c{n}": category_id.bytes for n, category_id in enumerate(branch)}
+        listed = ", ".join(f":{name}" for name in names) or "NULL"
+        found.append(Condition(f"category_id IN ({listed})", names))
+    if filters.seller_id is not None:
+        found.append(Condition("seller_id = :seller", {"seller": filters.seller_id.bytes}))
+    if filters.min_price is not None:
+        found.append(Condition("price_minor >= :lowest", {"lowest": filters.min_price}))
+    if filters.max_price is not None:
+        found.append(Condition("price_minor <= :highest", {"highest": filters.max_price}))
+    if filters.min_rating is not None:
+        found.append(Condition("rating >= :rating", {"rating": filters.min_rating}))
+    if filters.in_stock:
+        found.append(Condition("in_stock"))
+    return tuple(found)
 
 
-def _match(expression: str) -> mysql.match:
-    columns = (Product.name.expression, Product.description.expression)
-    return mysql.match(*columns, against=expression).in_boolean_mode()
-
-
-def _sorting(sort: str, text: TextMatch | None) -> tuple[sa.ColumnElement[Any], bool]:
-    if sort != RELEVANCE:
-        column, is_descending = _SORTS[sort]
-        return column.expression, is_descending
-    if text is None or text.expression is None:
-        return Product.id.expression, True
-    # Whole thousandths, so that a cursor can name a score exactly.
-    score = sa.func.round(1000 * sa.type_coerce(_match(text.expression), sa.Float))
-    return sa.cast(score, sa.BigInteger), True
-
-
-def _beyond(
-    column: sa.ColumnElement[Any], *, is_descending: bool, after: Position
-) -> sa.ColumnElement[bool]:
+def _beyond(sort: str) -> str:
     """Written so that MySQL can use a range of the index: it does not for (a, b) < (x, y)."""
-    value, last = sa.literal(after.value, column.type), after.product_id
-    if is_descending:
-        return sa.and_(column <= value, sa.or_(column < value, Product.id < last))
-    return sa.and_(column >= value, sa.or_(column > value, Product.id > last))
-
-
-def _has_variant(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    if sort == NEWEST:
+        return "product_id < :after_id"
+    column, sign = _KEYS[sort][0], ">" if sort == PRICE else "<"
     return (
-        sa.select(ProductVariant.id)
-        .join(Inventory, Inventory.variant_id == ProductVariant.id)
-        .where(ProductVariant.product_id == Product.id, ProductVariant.is_active, condition)
-        .correlate(Product)
-        .exists()
+        f"{column} {sign}= :after_value"
+        f" AND ({column} {sign} :after_value OR product_id {sign} :after_id)"
     )
 
 
-def _attribute(name: str) -> sa.ColumnElement[str]:
-    return sa.func.json_unquote(sa.func.json_extract(ProductVariant.attributes, f'$."{name}"'))
+def _position_values(sort: str, after: Position) -> dict[str, Any]:
+    values: dict[str, Any] = {"after_id": after.product_id.bytes}
+    if sort == RATING:
+        values["after_value"] = Decimal(after.value[0]) / 100
+    elif sort != NEWEST:
+        values["after_value"] = after.value[0]
+    return values
+
+
+def _candidate(row: Any) -> Candidate:
+    product_id, category_id, seller_id, price, rating, sold, in_stock, attributes, score = row
+    return Candidate(
+        UUID(bytes=product_id),
+        UUID(bytes=category_id),
+        UUID(bytes=seller_id) if seller_id else None,
+        price,
+        rating,
+        sold,
+        bool(in_stock),
+        orjson.loads(attributes),
+        int(score),
+    )

@@ -143,26 +143,3 @@ class ProductOut(ApiModel):
 class ProductPage(ApiModel):
     items: tuple[ProductOut, ...]
     next_cursor: str | None
-
-
-class CategoryCount(ApiModel):
-    """How many of the products found are in this category."""
-
-    id: UUID
-    name: str
-    count: int
-
-
-class PriceRange(ApiModel):
-    lowest: Money
-    highest: Money
-
-
-class Facets(ApiModel):
-    categories: tuple[CategoryCount, ...]
-    prices: PriceRange | None
-
-
-class SearchPage(ProductPage):
-    facets: Facets
-    total: int

@@ -1,0 +1,239 @@
+"""Keeping search's copies: what is behind, what a copy is made of, and writing it."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+import sqlalchemy as sa
+
+from catalog_service.models.categories import Category
+from catalog_service.models.inventory import Inventory
+from catalog_service.models.products import Product, ProductStatus, ProductVariant
+from catalog_service.models.search import SearchTarget
+from common_lib.clock import now
+from common_lib.database import AnySession, WriteSession, to_column
+
+# Longer ones are SKUs or the like, each in one product.
+_LONGEST_NUMBER: Final = 6
+_MARK: Final = sa.text(
+    "INSERT INTO search_updates (target, product_id, due_at) VALUES (:target, :id, :at)"
+    " ON DUPLICATE KEY UPDATE mark = mark + 1, attempts = 0, due_at = VALUES(due_at)"
+)
+_MARK_BRANCH: Final = sa.text(
+    "INSERT INTO search_updates (target, product_id, due_at)"
+    " WITH RECURSIVE branch (id) AS (SELECT id FROM categories WHERE id = :root"
+    " UNION ALL SELECT c.id FROM categories c JOIN branch b ON c.parent_id = b.id)"
+    " SELECT :target, p.id, :at FROM products p JOIN branch b ON p.category_id = b.id"
+    " ON DUPLICATE KEY UPDATE mark = mark + 1, attempts = 0, due_at = VALUES(due_at)"
+)
+_DUE: Final = sa.text(
+    "SELECT product_id, mark, attempts FROM search_updates"
+    " WHERE target = :target AND due_at <= :at ORDER BY due_at LIMIT :row_limit"
+    " FOR UPDATE SKIP LOCKED"
+)
+_DONE: Final = sa.text(
+    "DELETE FROM search_updates WHERE target = :target AND product_id = :id AND mark = :mark"
+)
+_LATER: Final = sa.text(
+    "UPDATE search_updates SET attempts = attempts + 1, due_at = :at"
+    " WHERE target = :target AND product_id = :id AND mark = :mark"
+)
+_SAVE: Final = sa.text(
+    "INSERT INTO search_documents (product_id, category_id, seller_id, price_minor, rating, sold,"
+    " in_stock, names, words, attributes) VALUES (:product_id, :category_id, :seller_id, :price,"
+    " :rating, :sold, :in_stock, :names, :words, :attributes) ON DUPLICATE KEY UPDATE"
+    " category_id = VALUES(category_id), seller_id = VALUES(seller_id),"
+    " price_minor = VALUES(price_minor), rating = VALUES(rating), sold = VALUES(sold),"
+    " in_stock = VALUES(in_stock), names = VALUES(names), words = VALUES(words),"
+    " attributes = VALUES(attributes)"
+)
+_COUNT_WORDS: Final = sa.text(
+    "INSERT INTO search_words (word, name_count, text_count) VALUES (:word, :names, :texts)"
+    " ON DUPLICATE KEY UPDATE name_count = name_count + VALUES(name_count),"
+    " text_count = text_count + VALUES(text_count)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    product_id: UUID
+    mark: int
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """All that a copy is made of; `path` are the names from the category up to its root."""
+
+    product: Product
+    variants: Sequence[ProductVariant]
+    is_in_stock: bool
+    path: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A copy, ready to be written to either index. `words` are tokens, each with its field."""
+
+    product_id: UUID
+    category_id: UUID
+    seller_id: UUID | None
+    price_minor: int
+    rating_hundredths: int
+    sold: int
+    is_in_stock: bool
+    names: Sequence[str]
+    words: Sequence[str]
+    attributes: Mapping[str, Sequence[str]]
+
+
+async def mark_products(
+    session: WriteSession, ids: Iterable[UUID], target: SearchTarget = SearchTarget.MYSQL
+) -> None:
+    """Note that search's copies of these products are behind."""
+    at = to_column(now())
+    rows = [{"target": target.value, "id": id_.bytes, "at": at} for id_ in sorted(set(ids))]
+    if rows:
+        await session.execute(_MARK, rows)
+
+
+async def mark_branch(session: WriteSession, category_id: UUID) -> None:
+    """Note that the copies of all products below a category are behind: it is called otherwise."""
+    values = {"target": SearchTarget.MYSQL.value, "root": category_id.bytes, "at": to_column(now())}
+    await session.execute(_MARK_BRANCH, values)
+
+
+async def lock_due(session: WriteSession, target: SearchTarget, *, limit: int) -> list[Due]:
+    """Return the products whose copies have waited longest; their marks are locked."""
+    values = {"target": target.value, "at": to_column(now()), "row_limit": limit}
+    rows = await session.execute(_DUE, values)
+    return [Due(UUID(bytes=id_), mark, attempts) for id_, mark, attempts in rows]
+
+
+async def remove_marks(session: WriteSession, target: SearchTarget, done: Sequence[Due]) -> None:
+    """Forget the marks, but not one that was set again since."""
+    rows = [{"target": target.value, "id": d.product_id.bytes, "mark": d.mark} for d in done]
+    if rows:
+        await session.execute(_DONE, rows)
+
+
+async def put_off(
+    session: WriteSession, target: SearchTarget, due: Sequence[Due], until: datetime
+) -> None:
+    at = to_column(until)
+    rows = [
+        {"target": target.value, "id": d.product_id.bytes, "mark": d.mark, "at": at} for d in due
+    ]
+    if rows:
+        await session.execute(_LATER, rows)
+
+
+async def sources(session: AnySession, ids: Sequence[UUID]) -> list[Source]:
+    """Return the active ones among these products with all that their copies are made of."""
+    products = (
+        await session.scalars(
+            sa.select(Product).where(Product.id.in_(ids), Product.status == ProductStatus.ACTIVE)
+        )
+    ).all()
+    rows = await session.execute(
+        sa.select(ProductVariant, Inventory.quantity > Inventory.reserved)
+        .outerjoin(Inventory, Inventory.variant_id == ProductVariant.id)
+        .where(ProductVariant.product_id.in_(ids), ProductVariant.is_active)
+        .order_by(ProductVariant.position)
+    )
+    variants: dict[UUID, list[ProductVariant]] = {}
+    in_stock: set[UUID] = set()
+    for variant, is_available in rows:
+        variants.setdefault(variant.product_id, []).append(variant)
+        if is_available:
+            in_stock.add(variant.product_id)
+    paths = await _paths(session)
+    return [
+        Source(p, variants.get(p.id, []), p.id in in_stock, paths.get(p.category_id, ()))
+        for p in products
+    ]
+
+
+async def _paths(session: AnySession) -> Mapping[UUID, Sequence[str]]:
+    rows = await session.execute(sa.select(Category.id, Category.name, Category.parent_id))
+    nodes = {id_: (name, parent) for id_, name, parent in rows}
+    paths: dict[UUID, list[str]] = {}
+    for leaf in nodes:
+        at: UUID | None = leaf
+        names: list[str] = []
+        while at in nodes and len(names) < len(nodes):
+            name, at = nodes[at]
+            names.append(name)
+        paths[leaf] = names
+    return paths
+
+
+async def replace_documents(
+    session: WriteSession, ids: Sequence[UUID], documents: Sequence[Document]
+) -> None:
+    """Write these copies, and delete those of `ids` that have none any more.
+
+    The dictionary's counts move with them. Repeating it changes nothing.
+    """
+    names, texts = Counter[str](), Counter[str]()
+    for words in await _locked_words(session, ids):
+        _count(words, names, texts, -1)
+    for document in documents:
+        _count(document.words, names, texts, 1)
+    kept = {document.product_id for document in documents}
+    gone = [{"id": id_.bytes} for id_ in sorted(set(ids) - kept)]
+    if gone:
+        await session.execute(sa.text("DELETE FROM search_documents WHERE product_id = :id"), gone)
+    if documents:
+        await session.execute(_SAVE, [_row(document) for document in documents])
+    counts = [
+        {"word": word, "names": names[word], "texts": texts[word]}
+        for word in sorted(names.keys() | texts.keys())
+        if names[word] or texts[word]
+    ]
+    if counts:
+        await session.execute(_COUNT_WORDS, counts)
+
+
+async def _locked_words(session: WriteSession, ids: Sequence[UUID]) -> list[list[str]]:
+    select = sa.text(
+        "SELECT words FROM search_documents WHERE product_id IN :ids ORDER BY product_id FOR UPDATE"
+    ).bindparams(sa.bindparam("ids", expanding=True))
+    rows = await session.execute(select, {"ids": [id_.bytes for id_ in ids]})
+    return [words.split() for words in rows.scalars()]
+
+
+def _count(tokens: Iterable[str], names: Counter[str], texts: Counter[str], change: int) -> None:
+    for token in tokens:
+        field, word = token[:2], token[2:]
+        if not _is_counted(word):
+            continue
+        if field == "n0":
+            names[word] += change
+        elif field == "d0":
+            texts[word] += change
+
+
+def _is_counted(word: str) -> bool:
+    """Whether a word is one of the dictionary: numbers as long as SKUs have are not."""
+    is_number = any(character.isdigit() for character in word) and "_" not in word
+    return not (is_number and len(word) > _LONGEST_NUMBER)
+
+
+def _row(document: Document) -> dict[str, Any]:
+    return {
+        "product_id": document.product_id.bytes,
+        "category_id": document.category_id.bytes,
+        "seller_id": document.seller_id.bytes if document.seller_id else None,
+        "price": document.price_minor,
+        "rating": document.rating_hundredths / 100,
+        "sold": document.sold,
+        "in_stock": document.is_in_stock,
+        "names": f" {' '.join(document.names)} ",
+        "words": f" {' '.join(document.words)} ",
+        "attributes": orjson.dumps(document.attributes).decode(),
+    }

@@ -1,0 +1,1 @@
+"""Search: one interface, answered by MySQL's full text or by Elasticsearch."""

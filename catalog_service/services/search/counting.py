@@ -1,0 +1,104 @@
+"""Facets: counting what the products that were found have."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any, Final
+
+from catalog_service.models.search_text import fold
+from catalog_service.queries.search import Candidate
+from catalog_service.schemas.search import (
+    MAX_FACET_VALUES,
+    PRICE_STEPS,
+    RATING_STEPS,
+    FacetCounts,
+    Filters,
+)
+
+CATEGORY, SELLER, PRICE, RATING, STOCK = "category", "seller", "price", "rating", "stock"
+ATTRIBUTE: Final = "attr."
+_MAX_ATTRIBUTES: Final = 20
+
+
+def count(found: Sequence[Candidate]) -> FacetCounts:
+    prices = [one.price_minor for one in found]
+    return FacetCounts(
+        categories=Counter(one.category_id for one in found),
+        sellers=Counter(one.seller_id for one in found if one.seller_id is not None),
+        lowest_price=min(prices, default=None),
+        highest_price=max(prices, default=None),
+        price_steps=price_steps(prices),
+        rating_steps=[
+            sum(one.rating_hundredths >= 100 * step for one in found) for step in RATING_STEPS
+        ],
+        in_stock=sum(one.is_in_stock for one in found),
+        attributes=_attributes(found),
+    )
+
+
+def price_steps(prices: Sequence[int]) -> list[int]:
+    ends = [*PRICE_STEPS, None]
+    return [
+        sum(lowest <= price and (below is None or price < below) for price in prices)
+        for lowest, below in pairwise(ends)
+        if lowest is not None
+    ]
+
+
+def without(filters: Filters) -> dict[str, Filters]:
+    """Return, for each facet whose own filter is set, the filters without it."""
+    found: dict[str, Filters] = {}
+    if filters.category_id is not None:
+        found[CATEGORY] = replace(filters, category_id=None)
+    if filters.seller_id is not None:
+        found[SELLER] = replace(filters, seller_id=None)
+    if filters.min_price is not None or filters.max_price is not None:
+        found[PRICE] = replace(filters, min_price=None, max_price=None)
+    if filters.min_rating is not None:
+        found[RATING] = replace(filters, min_rating=None)
+    if filters.in_stock:
+        found[STOCK] = replace(filters, in_stock=False)
+    for pair in filters.attributes:
+        rest = tuple(other for other in filters.attributes if other[0] != pair[0])
+        found[f"{ATTRIBUTE}{pair[0]}"] = replace(filters, attributes=rest)
+    return found
+
+
+def merge(base: FacetCounts, facet: str, wider: FacetCounts) -> None:
+    """Take one facet from the counts that were made without its filter."""
+    if facet == CATEGORY:
+        base.categories = wider.categories
+    elif facet == SELLER:
+        base.sellers = wider.sellers
+    elif facet == PRICE:
+        base.lowest_price, base.highest_price = wider.lowest_price, wider.highest_price
+        base.price_steps = wider.price_steps
+    elif facet == RATING:
+        base.rating_steps = wider.rating_steps
+    elif facet == STOCK:
+        base.in_stock = wider.in_stock
+    else:
+        _merge_attribute(base, facet.removeprefix(ATTRIBUTE), wider)
+
+
+def _merge_attribute(base: FacetCounts, wanted: str, wider: FacetCounts) -> None:
+    """Names are compared as filters compare them, whatever their case."""
+    same = {name: values for name, values in wider.attributes.items() if fold(name) == fold(wanted)}
+    base.attributes = {**base.attributes, **same}
+
+
+def _attributes(found: Sequence[Candidate]) -> dict[str, dict[str, int]]:
+    pairs: Counter[tuple[str, str]] = Counter()
+    for one in found:
+        pairs.update((name, value) for name, values in one.attributes.items() for value in values)
+    grouped: dict[str, dict[str, int]] = {}
+    for (name, value), number in sorted(pairs.items(), key=_commonest_first):
+        values = grouped.setdefault(name, {})
+        if len(values) < MAX_FACET_VALUES:
+            values[value] = number
+    return dict(list(grouped.items())[:_MAX_ATTRIBUTES])
+
+
+def _commonest_first(item: tuple[tuple[str, str], int]) -> Any:
+    return -item[1], item[0]

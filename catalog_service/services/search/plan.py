@@ -1,0 +1,187 @@
+"""How MySQL is asked: which words full text reads, and which are looked for in the rows it gives.
+
+Reading a word's list costs InnoDB 0.3 to 0.9 µs an entry, so the rarest words are read and the
+common ones checked in the rows. A word that stands in very many descriptions says little about
+any of them: where nothing rarer is asked for, only names (with categories, attributes and SKUs)
+count for it, and the total is told as a lower bound. Figures: ADR 0018.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from catalog_service.models.search_text import (
+    NAME_FIELD,
+    SHORTEST_PREFIX,
+    TEXT_FIELD,
+    Term,
+    fold,
+)
+from catalog_service.queries.search import Condition, Wanted, conditions
+from catalog_service.schemas.search import Filters
+from catalog_service.services.search.backend import Query
+
+# A list longer than this is read for names alone.
+COMMON: Final = 2_500
+# Checking a row costs as much as reading this many entries.
+ROW_COST: Final = 6
+ATTRIBUTE_FIELD: Final = "a0"
+
+Counts = Mapping[str, tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`is_whole` is false where descriptions were left out for a word."""
+
+    wanted: Wanted
+    is_whole: bool
+
+
+def is_prefix(word: str) -> bool:
+    return len(word) >= SHORTEST_PREFIX
+
+
+def plan(query: Query, counts: Counts, *, is_whole: bool = False) -> Plan:
+    """Return the statement for a query with at least one term; `is_whole` spares no list."""
+    ordered = sorted(query.terms, key=lambda term: _size(term, counts))
+    rarest, size = ordered[0], _size(ordered[0], counts)
+    fields: tuple[str, ...] = (NAME_FIELD, TEXT_FIELD)
+    if size > COMMON and not is_whole:
+        named = sorted(query.terms, key=lambda term: _size(term, counts, names_only=True))
+        by_name = [term for term in named if _size(term, counts, names_only=True)]
+        if by_name:
+            rarest, fields = by_name[0], (NAME_FIELD,)
+            size = _size(rarest, counts, names_only=True)
+    read = [term for term in ordered if term != rarest and _is_cheap(term, size, counts)]
+    checked = [term for term in ordered if term != rarest and term not in read]
+    expression = " ".join(
+        [match(rarest, fields), *(match(term, (NAME_FIELD, TEXT_FIELD)) for term in read)]
+    )
+    row_conditions = [
+        *(has_term(term, f"t{n}") for n, term in enumerate(checked)),
+        *conditions(query.filters, query.branch),
+        *has_attributes(query.filters),
+    ]
+    return Plan(
+        Wanted(expression, tuple(row_conditions), score_of(query.terms)),
+        is_whole=len(fields) > 1,
+    )
+
+
+def walk_plan(query: Query, planned: Plan) -> Wanted:
+    """Return the same search without full text, for a walk along the index of its order."""
+    fields = (NAME_FIELD, TEXT_FIELD)
+    found = [has_term(term, f"w{n}", fields) for n, term in enumerate(query.terms)]
+    filters = conditions(query.filters, query.branch)
+    attributes = has_attributes(query.filters)
+    return replace(planned.wanted, conditions=(*found, *filters, *attributes))
+
+
+def match(term: Term, fields: tuple[str, ...] = (NAME_FIELD, TEXT_FIELD)) -> str:
+    """Return the boolean expression that requires a term in one of the fields."""
+    choices = [_token(field, term.whole) for field in fields]
+    if term.parts:
+        parts = " ".join(
+            f"+({' '.join(_token(field, part) for field in fields)})" for part in term.parts
+        )
+        choices.append(f"({parts})")
+    return f"+({' '.join(choices)})"
+
+
+def has_term(
+    term: Term, name: str, fields: tuple[str, ...] = (NAME_FIELD, TEXT_FIELD)
+) -> Condition:
+    """Return the condition that a row holds a term; `name` keeps its values apart."""
+    whole, values = _has_word(term.whole, f"{name}_", fields)
+    if not term.parts:
+        return Condition(whole, values)
+    parts = []
+    for n, part in enumerate(term.parts):
+        sql, more = _has_word(part, f"{name}_{n}_", fields)
+        parts.append(sql)
+        values |= more
+    return Condition(f"({whole} OR ({' AND '.join(parts)}))", values)
+
+
+def has_attributes(filters: Filters) -> list[Condition]:
+    """Return one condition per attribute: that a row has one of the values."""
+    found = []
+    for n, (name, options) in enumerate(filters.values_by_attribute().items()):
+        values = {
+            f"a{n}_{m}": f" {attribute_token(name, option)} " for m, option in enumerate(options)
+        }
+        tests = " OR ".join(f"INSTR(words, :{key}) > 0" for key in values)
+        found.append(Condition(f"({tests})", values))
+    return found
+
+
+def attribute_token(name: str, value: str) -> str:
+    """Return the token of an attribute with its value, whatever characters they hold."""
+    text = f"{fold(name).strip()}={fold(value).strip()}"
+    return ATTRIBUTE_FIELD + hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+def score_of(terms: tuple[Term, ...]) -> Condition:
+    """Return how well a row fits, term by term.
+
+    4 for a word of the name, 3 for one that begins so, 2 for a category, an attribute or a SKU, 1
+    for the description. It depends on the row alone, so that a page's end means the same when
+    products were added since.
+    """
+    parts: list[str] = []
+    values: dict[str, str] = {}
+    for n, term in enumerate(terms):
+        tests = [
+            ("names", "{} ", 4),
+            ("names", "{}", 3),
+            ("words", NAME_FIELD + "{}", 2),
+        ]
+        cases = []
+        for level, (column, pattern, points) in enumerate(tests):
+            name = f"s{n}_{level}_"
+            options = [" AND ".join(_contains(column, name + "w", [term.whole], pattern, values))]
+            if term.parts:
+                found = _contains(column, name + "p", term.parts, pattern, values)
+                options.append(f"({' AND '.join(found)})")
+            cases.append(f"WHEN {' OR '.join(options)} THEN {points}")
+        parts.append(f"CASE {' '.join(cases)} ELSE 1 END")
+    return Condition(" + ".join(parts) or "0", values)
+
+
+def _contains(
+    column: str, name: str, words: tuple[str, ...] | list[str], pattern: str, values: dict[str, str]
+) -> list[str]:
+    found = []
+    for n, word in enumerate(words):
+        ending = "" if is_prefix(word) or pattern.endswith(" ") else " "
+        values[f"{name}{n}"] = f" {pattern.format(word)}{ending}"
+        found.append(f"INSTR({column}, :{name}{n}) > 0")
+    return found
+
+
+def _has_word(word: str, name: str, fields: tuple[str, ...]) -> tuple[str, dict[str, str]]:
+    ending = "" if is_prefix(word) else " "
+    values = {f"{name}{field}": f" {field}{word}{ending}" for field in fields}
+    found = " OR ".join(f"INSTR(words, :{key}) > 0" for key in values)
+    return f"({found})", values
+
+
+def _token(field: str, word: str) -> str:
+    return f"{field}{word}{'*' if is_prefix(word) else ''}"
+
+
+def _is_cheap(term: Term, size: int, counts: Counts) -> bool:
+    return _size(term, counts) <= max(ROW_COST * size, 100)
+
+
+def _size(term: Term, counts: Counts, *, names_only: bool = False) -> int:
+    """Return how many entries full text reads for a term; a word that is not known costs one."""
+    sizes = [_of_word(word, counts, names_only=names_only) for word in term.words]
+    return sum(sizes)
+
+
+def _of_word(word: str, counts: Counts, *, names_only: bool) -> int:
+    names, texts = counts.get(word, (0, 0))
+    return names if names_only else names + texts

@@ -1,0 +1,223 @@
+"""A search from the words typed to the page shown, whichever backend finds the products."""
+
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from itertools import pairwise
+from typing import Final, TypeVar
+from uuid import UUID
+
+import structlog
+from prometheus_client import Counter
+
+from catalog_service.models.products import ProductStatus
+from catalog_service.models.search_text import query_terms
+from catalog_service.queries import names
+from catalog_service.queries.products import product_details
+from catalog_service.schemas.cursors import InvalidCursor, decode_cursor, encode_cursor
+from catalog_service.schemas.products import ProductOut
+from catalog_service.schemas.search import (
+    MAX_FACET_VALUES,
+    NEWEST,
+    PRICE_STEPS,
+    RATING_STEPS,
+    RELEVANCE,
+    AttributeFacet,
+    FacetCounts,
+    Facets,
+    Filters,
+    Found,
+    NamedCount,
+    PageRequest,
+    Position,
+    PriceRange,
+    PriceStep,
+    RatingStep,
+    SearchPage,
+    Suggestions,
+    ValueCount,
+)
+from catalog_service.services.products import product_out
+from catalog_service.services.search.backend import Query, SearchBackend
+from common_lib.database import AnySession, Database
+from common_lib.errors import Unavailable
+from common_lib.money import MAX_MINOR, Money
+
+log = structlog.get_logger(__name__)
+
+FALLBACKS = Counter("search_fallbacks_total", "Searches MySQL answered in Elasticsearch's place")
+MAX_SUGGESTIONS: Final = 8
+_TREE_KEPT_S: Final = 30.0
+
+T = TypeVar("T")
+
+
+class Searcher:
+    """Answers searches; where the backend fails, `fallback` answers, and nobody sees an error."""
+
+    def __init__(
+        self,
+        database: Database,
+        backend: SearchBackend,
+        fallback: SearchBackend,
+        *,
+        currency: str,
+    ) -> None:
+        self._database = database
+        self._backend = backend
+        self._fallback = fallback
+        self._currency = currency
+        self._tree: tuple[float, Mapping[UUID, names.CategoryName]] = (0.0, {})
+
+    async def search(self, text: str, filters: Filters, request: PageRequest) -> SearchPage:
+        """Return a page with facets. Raises InvalidCursor, and Unavailable without MySQL.
+
+        The number of statements does not depend on how many products are found.
+        """
+        after = _after(request)
+        terms = query_terms(text)
+        tree = await self._categories()
+        branch = None if filters.category_id is None else _branch(tree, filters.category_id)
+        query = Query(terms, filters, request.sort, request.limit, after, branch)
+        found = await self._first_answer(lambda backend: backend.find(query))
+        return await self._shown(found, request, tree)
+
+    async def suggest(self, text: str) -> Suggestions:
+        """Return completions. Raises Unavailable without MySQL."""
+        terms = query_terms(text)
+        if not terms:
+            return Suggestions(items=())
+        items = await self._first_answer(
+            lambda backend: backend.suggest(terms, limit=MAX_SUGGESTIONS)
+        )
+        return Suggestions(items=tuple(items))
+
+    async def _first_answer(self, ask: Callable[[SearchBackend], Awaitable[T]]) -> T:
+        if self._backend is self._fallback:
+            return await ask(self._fallback)
+        try:
+            return await ask(self._backend)
+        except Unavailable as error:
+            FALLBACKS.inc()
+            log.warning("search.fallback", reason=error.detail)
+        return await ask(self._fallback)
+
+    async def _shown(
+        self, found: Found, request: PageRequest, tree: Mapping[UUID, names.CategoryName]
+    ) -> SearchPage:
+        async with self._database.read() as session:
+            items = await _products(session, found.product_ids)
+            sellers = await names.store_names(session, _most(found.facets.sellers))
+        return SearchPage(
+            items=items,
+            next_cursor=None if found.end is None else _cursor(request.sort, found.end),
+            facets=_facets(found.facets, tree, sellers, self._currency),
+            total=found.total,
+            total_relation="eq" if found.is_exact else "gte",
+        )
+
+    async def _categories(self) -> Mapping[UUID, names.CategoryName]:
+        """Return the tree, at most half a minute old."""
+        until, tree = self._tree
+        if until < time.monotonic():
+            async with self._database.read() as session:
+                tree = await names.category_names(session)
+            self._tree = (time.monotonic() + _TREE_KEPT_S, tree)
+        return tree
+
+
+async def _products(session: AnySession, ids: Sequence[UUID]) -> tuple[ProductOut, ...]:
+    """Return what is still for everybody's eyes, as it is now."""
+    details = await product_details(session, ids)
+    return tuple(
+        product_out(detail) for detail in details if detail.product.status is ProductStatus.ACTIVE
+    )
+
+
+def _branch(tree: Mapping[UUID, names.CategoryName], root: UUID) -> tuple[UUID, ...]:
+    children: defaultdict[UUID | None, list[UUID]] = defaultdict(list)
+    for category_id, category in tree.items():
+        children[category.parent_id].append(category_id)
+    found = [root] if root in tree else []
+    for category_id in found:
+        found += children[category_id]
+    return tuple(found)
+
+
+def _cursor(sort: str, end: Position) -> str:
+    return encode_cursor(sort, ".".join(map(str, end.value)), end.product_id)
+
+
+def _after(request: PageRequest) -> Position | None:
+    """Read the cursor. Raises InvalidCursor, also for a number that no product could have."""
+    if request.cursor is None:
+        return None
+    value, product_id = decode_cursor(request.cursor, request.sort)
+    parts = [part for part in str(value or "").split(".") if part]
+    length = {RELEVANCE: 2, NEWEST: 0}.get(request.sort, 1)
+    if len(parts) != length or not all(part.isascii() and part.isdigit() for part in parts):
+        raise InvalidCursor
+    if any(len(part) > len(str(MAX_MINOR)) for part in parts):
+        raise InvalidCursor
+    return Position(tuple(map(int, parts)), product_id)
+
+
+def _most(counts: Mapping[UUID, int]) -> list[UUID]:
+    return sorted(counts, key=lambda each: (-counts[each], each))[:MAX_FACET_VALUES]
+
+
+def _facets(
+    counts: FacetCounts,
+    tree: Mapping[UUID, names.CategoryName],
+    stores: Mapping[UUID, str],
+    currency: str,
+) -> Facets:
+    return Facets(
+        categories=_named(counts.categories, {key: tree[key].name for key in tree}),
+        sellers=_named(counts.sellers, stores),
+        prices=_price_range(counts, currency),
+        price_steps=_price_steps(counts, currency),
+        ratings=tuple(
+            RatingStep(min_rating=step, count=number)
+            for step, number in zip(RATING_STEPS, counts.rating_steps, strict=True)
+        ),
+        in_stock=counts.in_stock,
+        attributes=tuple(
+            AttributeFacet(
+                name=name,
+                values=tuple(ValueCount(value=v, count=number) for v, number in values.items()),
+            )
+            for name, values in counts.attributes.items()
+        ),
+    )
+
+
+def _named(counts: Mapping[UUID, int], known: Mapping[UUID, str]) -> tuple[NamedCount, ...]:
+    return tuple(
+        NamedCount(id=each, name=known[each], count=counts[each])
+        for each in _most(counts)
+        if each in known
+    )
+
+
+def _price_range(counts: FacetCounts, currency: str) -> PriceRange | None:
+    if counts.lowest_price is None or counts.highest_price is None:
+        return None
+    return PriceRange(
+        lowest=Money(amount=counts.lowest_price, currency=currency),
+        highest=Money(amount=counts.highest_price, currency=currency),
+    )
+
+
+def _price_steps(counts: FacetCounts, currency: str) -> tuple[PriceStep, ...]:
+    """Return the steps that hold products."""
+    steps = zip(pairwise([*PRICE_STEPS, None]), counts.price_steps, strict=True)
+    return tuple(
+        PriceStep(
+            lowest=Money(amount=lowest or 0, currency=currency),
+            below=None if below is None else Money(amount=below, currency=currency),
+            count=number,
+        )
+        for (lowest, below), number in steps
+        if number
+    )
