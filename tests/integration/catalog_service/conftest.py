@@ -279,5 +279,7 @@ def catalog_settings(parts: NativeStack, **changes: Any) -> Settings:
         for name, value in parts.environment("catalog").items()
     }
     known = {name: value for name, value in environment.items() if name in Settings.model_fields}
-    usual = {"database_read_urls": (), "reservation_ttl_s": 900}
+    # A Redis database of its own too: the tree of this database is not the running stack's.
+    own_redis = f"{parts.layout.redis_url.rpartition('/')[0]}/1"
+    usual = {"database_read_urls": (), "reservation_ttl_s": 900, "redis_url": own_redis}
     return Settings.model_validate(known | usual | changes)
