@@ -11,11 +11,17 @@ from redis.asyncio import Redis
 from catalog_service.api import ROUTERS, ROUTES
 from catalog_service.api.deps import Deps
 from catalog_service.api.hot_reads import HOT_READS
+from catalog_service.clients.pictures import Redrawer
+from catalog_service.clients.storage import ImageStore
+from catalog_service.clients.elasticsearch import ElasticsearchClient, search_http
 from catalog_service.clients.users import UserClient, keys_from
 from catalog_service.models.reservations import ReserveCommand
 from catalog_service.services.announcements import Announcements
 from catalog_service.services.batcher import BatchResult, Limits, ReservationBatcher
+from catalog_service.services.images import Images, Rules
 from catalog_service.services.reservations import reserve_together
+from catalog_service.services.search.backend import SearchBackend
+from catalog_service.services.search.elastic import ElasticSearch
 from catalog_service.services.search.mysql import MySqlSearch
 from catalog_service.services.search.searching import Searcher
 from catalog_service.services.seller_roles import SellerRoles
@@ -53,7 +59,8 @@ def build_app(settings: Settings, *, keys: KeySource | None = None) -> FastAPI:
         )
         app.state.authenticator = Authenticator(verifier, Sessions(redis), services)
         callee = HttpClient("user-service", settings.user_url, timeout_s=2, tokens=services)
-        deps = wire(settings, database, redis, UserClient(callee))
+        search_index = search_http(settings)
+        deps = wire(settings, database, redis, UserClient(callee), search_index)
         app.state.deps = deps
         app.state.checks = {
             "database": Check(database.ping),
@@ -62,6 +69,8 @@ def build_app(settings: Settings, *, keys: KeySource | None = None) -> FastAPI:
         async with background(**deps.announcements.listeners()):
             yield
         await deps.batcher.close()
+        await deps.images.store.close()
+        await search_index.close()
         await callee.close()
         await users.close()
         await redis.aclose()
@@ -77,7 +86,13 @@ def build_app(settings: Settings, *, keys: KeySource | None = None) -> FastAPI:
     )
 
 
-def wire(settings: Settings, database: Database, redis: Redis, users: UserClient) -> Deps:
+def wire(
+    settings: Settings,
+    database: Database,
+    redis: Redis,
+    users: UserClient,
+    search_index: HttpClient,
+) -> Deps:
     """Put the parts of one process together."""
     announcements = Announcements(redis, settings)
     return Deps(
@@ -87,14 +102,31 @@ def wire(settings: Settings, database: Database, redis: Redis, users: UserClient
         announcements,
         seller_roles=SellerRoles(database, users),
         shelf_keeper=ShelfKeeper(database, announcements),
-        searcher=new_searcher(settings, database),
+        searcher=new_searcher(settings, database, search_index),
+        images=new_images(settings, database),
     )
 
 
-def new_searcher(settings: Settings, database: Database) -> Searcher:
-    """Return search on MySQL."""
+def new_images(settings: Settings, database: Database) -> Images:
+    """Return the pictures' use cases; the bucket's client is opened by the first that needs it."""
+    rules = Rules(
+        max_bytes=settings.image_max_bytes,
+        per_product=settings.images_per_product,
+        upload_ttl_s=settings.image_upload_ttl_s,
+    )
+    redrawer = Redrawer(
+        max_pixels=settings.image_max_pixels, at_once=settings.image_redraws_at_once
+    )
+    return Images(database, ImageStore(settings), redrawer, rules)
+
+
+def new_searcher(settings: Settings, database: Database, http: HttpClient) -> Searcher:
+    """Return search on the backend that is set; MySQL stands behind the other one."""
     default = MySqlSearch(database)
-    return Searcher(database, default, default, currency=settings.currency)
+    backend: SearchBackend = default
+    if settings.search_backend == "elasticsearch":
+        backend = ElasticSearch(ElasticsearchClient(http))
+    return Searcher(database, backend, default, currency=settings.currency)
 
 
 def new_batcher(

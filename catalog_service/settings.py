@@ -38,10 +38,14 @@ class Settings(DatabaseSettings):
     image_bucket: str = "shop-images"
     # Empty: the bucket's own address (LocalStack's in development).
     image_public_url: str = ""
+    # Where an upload's form is posted to: the bucket itself, never a CDN. Empty: as above.
+    image_upload_url: str = ""
     image_upload_ttl_s: WholeSeconds = 300
     image_max_bytes: Annotated[int, Field(gt=0)] = 5 * 1024 * 1024
     image_max_pixels: Annotated[int, Field(gt=0)] = 25_000_000
     images_per_product: Annotated[int, Field(ge=1, le=100)] = 10
+    # Each takes a processor and up to 400 MB for a second or two.
+    image_redraws_at_once: Annotated[int, Field(ge=1, le=64)] = 1
 
     import_max_bytes: Annotated[int, Field(gt=0)] = 10 * 1024 * 1024
     import_max_rows: Annotated[int, Field(gt=0)] = 20_000

@@ -4,13 +4,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
+from catalog_service.clients.elasticsearch import ElasticsearchClient, search_http
 from catalog_service.clients.orders import OrderClient
+from catalog_service.clients.storage import ImageStore
 from catalog_service.clients.users import UserClient
 from catalog_service.consumers import QUEUE, order_events
-from catalog_service.services.announcements import Announcements
+from catalog_service.services.announcements import Announcements, Component
+from catalog_service.services.images import ImageSweeper
 from catalog_service.services.imports.worker import Importer, prune
-from catalog_service.services.indexing import MySqlIndexer
+from catalog_service.services.indexing import ElasticIndexer, MySqlIndexer
 from catalog_service.services.refresher import Refresher
+from catalog_service.services.search.rebuilding import Rebuilder
 from catalog_service.services.seller_roles import SellerRoles
 from catalog_service.services.shelf_keeper import ShelfKeeper
 from catalog_service.services.sweeper import Sweeper
@@ -25,6 +29,7 @@ from common_lib.outbox import Relay
 from common_lib.runtime import Check, Worker, every, run_worker
 
 _PRUNE_EVERY_S: Final = 60 * 60
+_IMAGES_EVERY_S: Final = 5.0
 _ROLES_EVERY_S: Final = 1.0
 _SHELF_EVERY_S: Final = 5.0
 _REFRESH_EVERY_S: Final = 1.0
@@ -58,8 +63,10 @@ async def build(settings: WorkerSettings) -> AsyncIterator[Worker]:
         chunk_rows=settings.import_chunk_rows,
         poll_s=settings.import_poll_s,
     )
+    search = search_http(settings)
     roles = SellerRoles(database, UserClient(users))
     shelf = ShelfKeeper(database, announcements)
+    store = ImageStore(settings)
     async with Bus(settings) as bus:
         consumer = Consumer(
             bus,
@@ -74,10 +81,11 @@ async def build(settings: WorkerSettings) -> AsyncIterator[Worker]:
                 "sweeper": every(settings.sweep_interval_s, sweeper.sweep),
                 "imports": importer.run,
                 "import_pruner": every(_PRUNE_EVERY_S, lambda: prune(database)),
+                "image_sweeper": every(_IMAGES_EVERY_S, ImageSweeper(database, store).sweep),
                 "seller_roles": every(_ROLES_EVERY_S, roles.drain),
                 "shelf_keeper": every(_SHELF_EVERY_S, shelf.keep),
                 "refresher": every(_REFRESH_EVERY_S, Refresher(database, announcements).refresh),
-                "search_indexer": MySqlIndexer(database).run,
+                **search_components(settings, database, search),
                 "inbox_pruner": every(_PRUNE_EVERY_S, lambda: prune_inbox(database)),
             },
             checks={
@@ -86,10 +94,29 @@ async def build(settings: WorkerSettings) -> AsyncIterator[Worker]:
                 "redis": Check(redis.ping, is_required=False),
             },
         )
+    await store.close()
+    await search.close()
     await users.close()
     await http.close()
     await redis.aclose()
     await database.close()
+
+
+def search_components(
+    settings: WorkerSettings, database: Database, http: HttpClient
+) -> dict[str, Component]:
+    """Return what keeps the search indexes up to date: MySQL's always, the other if it is set."""
+    if settings.search_backend != "elasticsearch":
+        return {
+            "search_indexer": MySqlIndexer(database).run,
+            "search_rebuilder": Rebuilder(database).run,
+        }
+    client = ElasticsearchClient(http)
+    return {
+        "search_indexer": MySqlIndexer(database, hands_on=True).run,
+        "elasticsearch_indexer": ElasticIndexer(database, client).run,
+        "search_rebuilder": Rebuilder(database, client).run,
+    }
 
 
 def main() -> None:

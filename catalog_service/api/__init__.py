@@ -2,6 +2,7 @@
 
 from catalog_service.api import (
     categories,
+    images,
     imports,
     internal,
     inventory,
@@ -20,6 +21,7 @@ ROUTERS = (
     imports.router,
     products.router,
     variants.router,
+    images.router,
     reviews.router,
     categories.router,
     sellers.router,

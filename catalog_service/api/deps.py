@@ -9,6 +9,7 @@ from fastapi import Depends, Request, Response
 
 from catalog_service.services.announcements import Announcements
 from catalog_service.services.batcher import ReservationBatcher
+from catalog_service.services.images import Images
 from catalog_service.services.search.searching import Searcher
 from catalog_service.services.seller_roles import SellerRoles
 from catalog_service.services.shelf_keeper import ShelfKeeper
@@ -32,6 +33,7 @@ class Deps:
     seller_roles: SellerRoles
     shelf_keeper: ShelfKeeper
     searcher: Searcher
+    images: Images
 
 
 def deps_of(request: Request) -> Deps:

@@ -118,9 +118,13 @@ class VariantList(ApiModel):
 
 
 class ImageOut(ApiModel):
+    """A picture; its size in pixels is known of those that were uploaded."""
+
     id: UUID
     url: str
     alt_text: str
+    width: int | None
+    height: int | None
 
 
 class ProductOut(ApiModel):

@@ -21,7 +21,14 @@ def product_out(detail: ProductDetail) -> ProductOut:
         version=product.version,
         variants=variants_out(detail),
         images=tuple(
-            ImageOut(id=image.id, url=image.url, alt_text=image.alt_text) for image in detail.images
+            ImageOut(
+                id=image.id,
+                url=image.url,
+                alt_text=image.alt_text,
+                width=image.width,
+                height=image.height,
+            )
+            for image in detail.images
         ),
         created_at=product.created_at,
         updated_at=product.updated_at,
