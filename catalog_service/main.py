@@ -11,9 +11,9 @@ from redis.asyncio import Redis
 from catalog_service.api import ROUTERS, ROUTES
 from catalog_service.api.deps import Deps
 from catalog_service.api.hot_reads import HOT_READS
+from catalog_service.clients.elasticsearch import ElasticsearchClient, search_http
 from catalog_service.clients.pictures import Redrawer
 from catalog_service.clients.storage import ImageStore
-from catalog_service.clients.elasticsearch import ElasticsearchClient, search_http
 from catalog_service.clients.users import UserClient, keys_from
 from catalog_service.models.reservations import ReserveCommand
 from catalog_service.services.announcements import Announcements

@@ -14,7 +14,7 @@ from catalog_service.services.images import ImageSweeper
 from catalog_service.services.imports.worker import Importer, prune
 from catalog_service.services.indexing import ElasticIndexer, MySqlIndexer
 from catalog_service.services.refresher import Refresher
-from catalog_service.services.search.rebuilding import Rebuilder
+from catalog_service.services.search_rebuilds import Rebuilder
 from catalog_service.services.seller_roles import SellerRoles
 from catalog_service.services.shelf_keeper import ShelfKeeper
 from catalog_service.services.sweeper import Sweeper

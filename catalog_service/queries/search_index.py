@@ -86,6 +86,8 @@ class Document:
     rating_hundredths: int
     sold: int
     is_in_stock: bool
+    label: str
+    slug: str
     names: Sequence[str]
     words: Sequence[str]
     attributes: Mapping[str, Sequence[str]]

@@ -7,16 +7,21 @@ of events does not matter.
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+from typing import Any, Final
 from uuid import UUID
 
 import structlog
 from prometheus_client import Counter
 
+from catalog_service.clients.elasticsearch import ALIAS, ElasticsearchClient, IndexMissing
 from catalog_service.models.search import SearchTarget
 from catalog_service.queries import search_index as queries
+from catalog_service.queries import search_rebuilds as rebuilds
 from catalog_service.services.search.documents import document_of
+from catalog_service.services.search.elastic import source_of
+from common_lib.clock import now
 from common_lib.database import Database, WriteSession
 from common_lib.errors import Unavailable
 
@@ -26,6 +31,10 @@ INDEXED = Counter("search_indexed_total", "Products whose copies were written", 
 BATCH: Final = 200
 _IDLE_S: Final = 0.2
 _AWAY_S: Final = 2.0
+_LEASE_S: Final = 60
+_LONGEST_WAIT_S: Final = 30
+
+Drain = Callable[[], Awaitable[int]]
 
 
 async def mark(database: Database, ids: Sequence[UUID]) -> None:
@@ -39,6 +48,23 @@ async def index(session: WriteSession, ids: Sequence[UUID]) -> None:
     await queries.replace_documents(session, ids, documents)
 
 
+async def drained(stop: asyncio.Event, target: SearchTarget, drain: Drain) -> None:
+    """Drain batch after batch until stopped; what is away is waited for."""
+    while not stop.is_set():
+        pause_s = _IDLE_S
+        try:
+            done = await drain()
+        except Unavailable as error:
+            log.warning("search.indexing_held", target=target.value, reason=error.detail)
+            pause_s = _AWAY_S
+        else:
+            INDEXED.labels(target.value).inc(done)
+            if done == BATCH:
+                continue
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), pause_s)
+
+
 class MySqlIndexer:
     """Drains the marks into search_documents; with `hands_on`, marks them for Elasticsearch."""
 
@@ -47,20 +73,11 @@ class MySqlIndexer:
         self._hands_on = hands_on
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Drain until stopped; a database that is away is waited for."""
-        while not stop.is_set():
-            pause_s = _IDLE_S
-            try:
-                if await self.drain() == BATCH:
-                    continue
-            except Unavailable as error:
-                log.warning("search.indexing_held", target="mysql", reason=error.detail)
-                pause_s = _AWAY_S
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), pause_s)
+        """Drain until stopped."""
+        await drained(stop, SearchTarget.MYSQL, self.drain)
 
     async def drain(self) -> int:
-        """Write the copies that are due, at most a batch; return how many."""
+        """Write the copies that are due, at most a batch; return how many. Raises Unavailable."""
 
         async def work(session: WriteSession) -> int:
             due = await queries.lock_due(session, SearchTarget.MYSQL, limit=BATCH)
@@ -73,7 +90,83 @@ class MySqlIndexer:
             await queries.remove_marks(session, SearchTarget.MYSQL, due)
             return len(due)
 
-        done = await self._database.transact(work)
-        if done:
-            INDEXED.labels(SearchTarget.MYSQL.value).inc(done)
-        return done
+        return await self._database.transact(work)
+
+
+class ElasticIndexer:
+    """Drains the second marks into Elasticsearch; one that is away only lets them wait.
+
+    A mark is leased while its copy is on the way. Copies carry the moment they were read at as
+    their version, so that an older one never replaces a newer.
+    """
+
+    def __init__(self, database: Database, client: ElasticsearchClient) -> None:
+        self._database = database
+        self._client = client
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Drain until stopped."""
+        await drained(stop, SearchTarget.ELASTICSEARCH, self.drain)
+
+    async def drain(self) -> int:
+        """Write the copies that are due, at most a batch; return how many. Raises Unavailable."""
+        due, documents, version = await self._database.transact(self._lease)
+        if not due:
+            return 0
+        indexes = [ALIAS, *await self._indexes_being_made()]
+        try:
+            refused: set[str] = set()
+            for name in indexes:
+                refused |= set(await self._client.write(name, documents, version=version))
+        except IndexMissing:
+            await self._database.transact(request_rebuild)
+            await self._again(due)
+            raise
+        except Unavailable:
+            await self._again(due)
+            raise
+        done = [one for one in due if one.product_id.hex not in refused]
+        await self._database.transact(
+            lambda session: queries.remove_marks(session, SearchTarget.ELASTICSEARCH, done)
+        )
+        return len(due)
+
+    async def _lease(
+        self, session: WriteSession
+    ) -> tuple[list[queries.Due], dict[str, dict[str, Any] | None], int]:
+        due = await queries.lock_due(session, SearchTarget.ELASTICSEARCH, limit=BATCH)
+        until = now() + timedelta(seconds=_LEASE_S)
+        await queries.put_off(session, SearchTarget.ELASTICSEARCH, due, until)
+        documents, version = await read_documents(session, [one.product_id for one in due])
+        return due, documents, version
+
+    async def _again(self, due: Sequence[queries.Due]) -> None:
+        """Give the marks back: they are tried again, the more often in vain the later."""
+        longest = min(_LONGEST_WAIT_S, 2 ** max(one.attempts for one in due))
+        until = now() + timedelta(seconds=longest)
+        await self._database.transact(
+            lambda session: queries.put_off(session, SearchTarget.ELASTICSEARCH, due, until)
+        )
+
+    async def _indexes_being_made(self) -> Sequence[str]:
+        async with self._database.read_own_writes() as session:
+            return await rebuilds.indexes_being_made(session)
+
+
+async def read_documents(
+    session: WriteSession, ids: Sequence[UUID]
+) -> tuple[dict[str, dict[str, Any] | None], int]:
+    """Return the copies by id, None for what nobody may find, and the moment they were read at."""
+    if not ids:
+        return {}, 0
+    version = await rebuilds.microseconds(session)
+    found: dict[str, dict[str, Any] | None] = dict.fromkeys(id_.hex for id_ in ids)
+    for source in await queries.sources(session, ids):
+        document = document_of(source)
+        found[document.product_id.hex] = source_of(document)
+    return found, version
+
+
+async def request_rebuild(session: WriteSession) -> None:
+    """Have Elasticsearch's index made, unless somebody has asked for that already."""
+    await rebuilds.request(session, SearchTarget.ELASTICSEARCH, unless_open=True)

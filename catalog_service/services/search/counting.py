@@ -1,7 +1,7 @@
 """Facets: counting what the products that were found have."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any, Final
@@ -92,12 +92,17 @@ def _attributes(found: Sequence[Candidate]) -> dict[str, dict[str, int]]:
     pairs: Counter[tuple[str, str]] = Counter()
     for one in found:
         pairs.update((name, value) for name, values in one.attributes.items() for value in values)
-    grouped: dict[str, dict[str, int]] = {}
+    return grouped(pairs)
+
+
+def grouped(pairs: Mapping[tuple[str, str], int]) -> dict[str, dict[str, int]]:
+    """Return the values of each attribute with their counts, the commonest first."""
+    found: dict[str, dict[str, int]] = {}
     for (name, value), number in sorted(pairs.items(), key=_commonest_first):
-        values = grouped.setdefault(name, {})
+        values = found.setdefault(name, {})
         if len(values) < MAX_FACET_VALUES:
             values[value] = number
-    return dict(list(grouped.items())[:_MAX_ATTRIBUTES])
+    return dict(list(found.items())[:_MAX_ATTRIBUTES])
 
 
 def _commonest_first(item: tuple[tuple[str, str], int]) -> Any:

@@ -27,6 +27,8 @@ def document_of(source: Source) -> Document:
         rating_hundredths=round(100 * product.avg_rating),
         sold=product.total_sold,
         is_in_stock=source.is_in_stock,
+        label=product.name,
+        slug=product.slug,
         names=names,
         words=[
             *(NAME_FIELD + word for word in titles),
