@@ -34,8 +34,8 @@ logs: $(READY) ## Show the last lines of every log
 doctor: $(READY) ## Check this machine for what the shop needs
 	@$(SHOP) doctor
 
-seed: $(READY) ## Fill the running shop with the catalogue and the dev logins
-	@$(SHOP) seed
+seed: $(READY) ## Fill the running shop with the catalogue and the dev logins (PRODUCTS=100000)
+	@$(SHOP) seed $(if $(PRODUCTS),--products $(PRODUCTS))
 
 demo: $(READY) ## Set up everything, then follow one order through its fourteen steps
 	@$(SHOP) up

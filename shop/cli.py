@@ -146,9 +146,13 @@ def doctor() -> None:
 
 
 @app.command()
-def seed() -> None:
+def seed(
+    products: Annotated[
+        int | None, typer.Option(help="As many in all; more than those written by hand: made up.")
+    ] = None,
+) -> None:
     """Fill the catalogue and the dev logins; repeating it changes nothing."""
-    _run_tool("shop.seed")
+    _run_tool("shop.seed", products=products)
 
 
 @app.command()
@@ -163,12 +167,12 @@ def audit() -> None:
     _run_tool("shop.audit")
 
 
-def _run_tool(module: str) -> None:
+def _run_tool(module: str, **arguments: object) -> None:
     """Load a tool only when it is called: each brings libraries that `shop up` does without."""
     with _told_plainly():
         if importlib.util.find_spec(module) is None:
             raise StackError(f"{module} is not part of this installation", "reinstall the shop")
-        importlib.import_module(module).run()
+        importlib.import_module(module).run(**arguments)
 
 
 def _stack() -> NativeStack | docker.DockerStack:

@@ -1,4 +1,4 @@
-"""Fills the databases with the catalogue and the development logins.
+"""Fills the databases with the catalogue and the development logins, as large as asked for.
 
 Rows are written by table name, since this program imports no service. A row that is there already
 stays as it is, whatever has happened to it since: seeding twice changes nothing. No event is
@@ -21,8 +21,11 @@ from sqlalchemy.exc import ProgrammingError
 from common_lib.database import Database, WriteSession, error_code
 from common_lib.errors import Unavailable
 from common_lib.settings import DatabaseSettings, Profile
+from shop import stocking
 from shop.data import tables
+from shop.data.assortment import Assortment
 from shop.data.reader import load
+from shop.data.shelves import load_shelves
 from shop.data.tables import Batch
 from shop.stack import choice, docker, memory
 from shop.stack.errors import StackError
@@ -71,30 +74,38 @@ class Filled:
     added: int
 
 
-def run() -> None:
+def run(products: int | None = None) -> None:
     """Seed what the environment names, else the local stack. Raises StackError."""
     progress = Progress(Console())
     profile = _profile(os.environ)
     _refuse_production(profile)
+    _made_up(products)
     databases = Databases.from_environment(os.environ)
     layout = Layout.local()
     if databases is None and _in_docker(layout):
-        docker.DockerStack(layout, progress).run_job("seed")
+        wanted = () if products is None else ("--products", str(products))
+        docker.DockerStack(layout, progress).run_job("seed", *wanted)
         return
     databases = databases or Databases.of_stack(NativeStack(layout, progress))
     progress.heading("Seeds")
-    asyncio.run(seed(databases, profile=profile, progress=progress))
+    asyncio.run(seed(databases, profile=profile, progress=progress, products=products))
 
 
 async def seed(
-    databases: Databases, *, profile: Profile, progress: Progress | None = None
+    databases: Databases,
+    *,
+    profile: Profile,
+    progress: Progress | None = None,
+    products: int | None = None,
 ) -> list[Filled]:
     """Write the seed rows that are missing, one transaction per database. Safe to repeat.
 
-    Raises StackError in the production profile, when a database does not answer or has no tables
-    yet, and when a seeded e-mail, slug or SKU belongs to another row.
+    With `products` made-up ones are added in batches until the catalogue has that many. Raises
+    StackError for a number too small or too large, in the production profile, when a database
+    does not answer or has no tables yet, and when a seeded key belongs to another row.
     """
     _refuse_production(profile)
+    made_up = _made_up(products)
     shown = progress or Progress.silent()
     seeds = load()
     password_hash = bcrypt_sha256.hash(DEV_PASSWORD)
@@ -102,6 +113,7 @@ async def seed(
         *await _fill("users_db", databases.user, tables.users_db(seeds, password_hash), shown),
         *await _fill("catalog_db", databases.catalog, tables.catalog_db(seeds), shown),
         *await _fill("orders_db", databases.order, tables.orders_db(seeds), shown),
+        *await _stock(databases.catalog, made_up, shown),
     ]
 
 
@@ -123,6 +135,34 @@ def _refuse_production(profile: Profile) -> None:
             "the seeds hold logins with a published password, so production takes none of them",
             "seed with SHOP_PROFILE=dev or test",
         )
+
+
+def _made_up(products: int | None) -> int:
+    """Return how many products there are to make up besides those written by hand."""
+    by_hand, most = len(load().products), Assortment(load_shelves()).capacity
+    if products is None:
+        return 0
+    if not by_hand <= products <= by_hand + most:
+        raise StackError(
+            f"the catalogue cannot have {products:,} products",
+            f"ask for {by_hand} (those written by hand) to {by_hand + most:,}",
+        )
+    return products - by_hand
+
+
+async def _stock(url: str, count: int, progress: Progress) -> list[Filled]:
+    if not count:
+        return []
+    database, assortment = _connect(url), Assortment(load_shelves())
+    try:
+        with _explained("catalog_db"), progress.bar("Stocking the shelves", count) as bar:
+            added = await stocking.stock(database, assortment, count, bar.advance)
+    finally:
+        await database.close()
+    rate = f"{count / bar.elapsed_s:,.0f} a second"
+    new = f"{added:,}" if added else "nothing"
+    progress.done(f"catalog_db: made-up products {count:,} ({new} new, {rate})", bar.elapsed_s)
+    return [Filled("made-up products", rows=count, added=added)]
 
 
 async def _fill(name: str, url: str, batches: Sequence[Batch], progress: Progress) -> list[Filled]:

@@ -125,6 +125,12 @@ class Variant(Record):
         return stable_id("variant", self.sku)
 
 
+class ProductStatus(StrEnum):
+    ACTIVE = "ACTIVE"
+    DRAFT = "DRAFT"
+    ARCHIVED = "ARCHIVED"
+
+
 class Product(Record):
     """A product of one store in one leaf of the tree; `key` is its slug."""
 
@@ -134,6 +140,7 @@ class Product(Record):
     listed: date
     name: Annotated[Line, StringConstraints(max_length=200)]
     description: Prose
+    status: ProductStatus = ProductStatus.ACTIVE
     variants: Annotated[tuple[Variant, ...], Field(min_length=1, max_length=5)]
 
     @model_validator(mode="after")

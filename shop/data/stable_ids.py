@@ -2,6 +2,7 @@
 
 import hashlib
 from datetime import UTC, date, datetime, time
+from functools import cache
 from typing import Final
 from uuid import UUID
 
@@ -23,6 +24,7 @@ def stable_id(kind: str, key: str, day: date = SEED_DAY) -> UUID:
     return UUID(int=_put(value, _VARIANT, width=2, shift=62))
 
 
+@cache
 def midnight(day: date) -> datetime:
     """Return the first moment of the day in UTC."""
     return datetime.combine(day, time.min, tzinfo=UTC)

@@ -44,6 +44,10 @@ class Batch:
     def ids(self) -> list[UUID]:
         return [row[self.key] for row in self.rows]
 
+    def in_key_order(self) -> list[Row]:
+        """Return the rows as the primary index holds them, so that its pages fill one by one."""
+        return sorted(self.rows, key=lambda row: row[self.key].bytes)
+
 
 def users_db(seeds: Seeds, password_hash: str) -> list[Batch]:
     addressed = [(a, a.address) for a in seeds.accounts if a.address]
@@ -55,11 +59,18 @@ def users_db(seeds: Seeds, password_hash: str) -> list[Batch]:
 
 def catalog_db(seeds: Seeds) -> list[Batch]:
     owners = {account.key: account.id for account in seeds.accounts}
-    listed = [(product, n, v) for product in seeds.products for n, v in enumerate(product.variants)]
     return [
         Batch("categories", _categories(seeds.categories)),
         Batch("sellers", [_seller(seller, owners[seller.owner]) for seller in seeds.sellers]),
-        Batch("products", _products(seeds)),
+        *listings(seeds.products),
+    ]
+
+
+def listings(products: Sequence[Product]) -> list[Batch]:
+    """Return the rows of the products with all that hangs on them; stores and leaves are there."""
+    listed = [(product, n, v) for product in products for n, v in enumerate(product.variants)]
+    return [
+        Batch("products", [_product(product) for product in products]),
         Batch("product_variants", [_variant(p, position, v) for p, position, v in listed]),
         Batch("inventory", [_inventory(p, v) for p, _, v in listed], key="variant_id"),
         Batch("stock_movements", [_opening_stock(p, v) for p, _, v in listed]),
@@ -131,24 +142,19 @@ def _seller(seller: Seller, owner: UUID) -> Row:
     }
 
 
-def _products(seeds: Seeds) -> list[Row]:
-    sellers = {seller.key: seller.id for seller in seeds.sellers}
-    categories = {category.key: category.id for category in seeds.categories}
-    return [
-        {
-            "id": product.id,
-            "seller_id": sellers[product.seller],
-            "category_id": categories[product.category],
-            "name": product.name,
-            "slug": product.key,
-            "description": product.description,
-            "status": "ACTIVE",
-            "min_price_minor": product.min_price,
-            "version": 1,
-            **_timestamps(product.listed),
-        }
-        for product in seeds.products
-    ]
+def _product(product: Product) -> Row:
+    return {
+        "id": product.id,
+        "seller_id": stable_id("seller", product.seller),
+        "category_id": stable_id("category", product.category),
+        "name": product.name,
+        "slug": product.key,
+        "description": product.description,
+        "status": product.status.value,
+        "min_price_minor": product.min_price,
+        "version": 1,
+        **_timestamps(product.listed),
+    }
 
 
 def _variant(product: Product, position: int, variant: Variant) -> Row:

@@ -41,9 +41,10 @@ class DockerStack:
             # Not `up`: that ends well even where the job failed.
             self.run_job(f"migrate-{service}")
 
-    def run_job(self, name: str) -> None:
-        """Run a one-shot of the Compose file and wait for its end."""
-        self._compose("run", "--rm", name)
+    def run_job(self, name: str, *options: str) -> None:
+        """Run a one-shot of the Compose file, with options if given, and wait for its end."""
+        command = ("python", "-m", "shop", name, *options) if options else ()
+        self._compose("run", "--rm", name, *command)
 
     def logs(self, process: str | None, *, lines: int, follow: bool) -> None:
         names = (process,) if process else ()

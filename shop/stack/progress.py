@@ -9,6 +9,14 @@ from typing import IO
 
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import Progress as RichProgress
 from rich.status import Status
 
 from shop.stack.errors import StackError
@@ -40,6 +48,33 @@ class Step:
             self._console.print(
                 f"  … {text} ({self.elapsed_s:.0f} s)", markup=False, soft_wrap=True
             )
+
+
+class Bar:
+    """Counted work under way; ``advance`` is called with what was done since."""
+
+    def __init__(self, total: int, show: Callable[["Bar"], None]) -> None:
+        self.total = total
+        self.completed = 0
+        self._show = show
+        self._started = time.monotonic()
+
+    @property
+    def elapsed_s(self) -> float:
+        return time.monotonic() - self._started
+
+    @property
+    def rate(self) -> float:
+        """What was done per second, from the start."""
+        return self.completed / max(self.elapsed_s, 1e-3)
+
+    @property
+    def remaining_s(self) -> float:
+        return (self.total - self.completed) / max(self.rate, 1e-3)
+
+    def advance(self, count: int) -> None:
+        self.completed += count
+        self._show(self)
 
 
 class Progress:
@@ -76,6 +111,36 @@ class Progress:
             return
         with self.console.status(escape(label)) as status:
             yield Step(self.console, label, status)
+
+    @contextmanager
+    def bar(self, label: str, total: int) -> Iterator[Bar]:
+        """Show how much of `total` is done, the rate and the time left, until the block ends."""
+        if not self.console.is_terminal:
+            step = Step(self.console, label, None)
+            yield Bar(total, lambda bar: step.beat(_told(bar)))
+            return
+        with RichProgress(*_COLUMNS, console=self.console, transient=True) as shown:
+            task = shown.add_task(escape(label), total=total, rate="")
+            yield Bar(
+                total,
+                lambda bar: shown.update(task, completed=bar.completed, rate=f"{bar.rate:,.0f}/s"),
+            )
+
+
+_COLUMNS = (
+    TextColumn("  {task.description}"),
+    BarColumn(),
+    MofNCompleteColumn(),
+    TextColumn("{task.fields[rate]}"),
+    TimeElapsedColumn(),
+    TextColumn("left"),
+    TimeRemainingColumn(),
+)
+
+
+def _told(bar: Bar) -> str:
+    done = f"{bar.completed:,} of {bar.total:,}, {bar.rate:,.0f}/s"
+    return f"{done}, {bar.remaining_s:.0f} s left"
 
 
 def run_logged(
