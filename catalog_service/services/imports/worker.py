@@ -28,7 +28,7 @@ from catalog_service.services.imports import reader
 from catalog_service.services.imports.cells import CategoryNames
 from catalog_service.services.imports.plan import Known, Plan
 from catalog_service.services.imports.reader import Group
-from catalog_service.services.products.rules import SellerNotActive, SkuTaken, save
+from catalog_service.services.products.rules import SellerNotActive, SkuTaken, tell_of_change
 from catalog_service.services.products.variants import stock_shelves
 from catalog_service.settings import SERVICE
 from common_lib.clock import Clock, now
@@ -275,15 +275,15 @@ def _names(categories: Sequence[Any]) -> CategoryNames:
 
 
 async def _save(session: WriteSession, plan: Plan, actor_id: UUID) -> None:
-    for product in plan.created:
+    for product in (*plan.created, *plan.changed.values()):
         product.settle()
     session.add_all(plan.created)
     await session.flush()
-    for product in plan.changed.values():
-        await save(session, product)
     if plan.shelves:
         await stock_shelves(session, plan.shelves, actor_id)
     await enqueue(session, *map(_created_event, plan.created), source=SERVICE)
+    for product in plan.changed.values():
+        await tell_of_change(session, product)
 
 
 def _created_event(product: Product) -> ProductCreated:
