@@ -1,5 +1,6 @@
 #!/bin/bash
-# Creates the event bus of the shop: topics, queues, dead letter queues, subscriptions, SES identities.
+# Creates the event bus of the shop (topics, queues, dead letter queues, subscriptions), its SES
+# identities and the bucket of its pictures.
 #
 # Runs inside LocalStack (mounted into /etc/localstack/init/ready.d, so that a restarted container
 # gets its topology back), as a one-shot Compose job, and natively. Safe to run again, also at the
@@ -9,6 +10,7 @@
 #   AWS_DEFAULT_REGION   ap-south-1
 #   MAIL_SENDER          noreply@ecommerce.com
 #   OPS_ADDRESS          ops@ecommerce.com
+#   IMAGE_BUCKET         shop-images
 #   INIT_PYTHON          an interpreter with boto3; else LocalStack's own, else python3
 set -euo pipefail
 
@@ -24,6 +26,7 @@ export AWS_ACCESS_KEY_ID=${AWS_ACCESS_KEY_ID:-test}
 export AWS_SECRET_ACCESS_KEY=${AWS_SECRET_ACCESS_KEY:-test}
 export MAIL_SENDER=${MAIL_SENDER:-noreply@ecommerce.com}
 export OPS_ADDRESS=${OPS_ADDRESS:-ops@ecommerce.com}
+export IMAGE_BUCKET=${IMAGE_BUCKET:-shop-images}
 
 exec "$python" - <<'PYTHON'
 import json
@@ -53,10 +56,37 @@ DAY_S = 24 * 60 * 60
 QUEUE_RETENTION_S = 4 * DAY_S
 # A dead letter keeps the time it was first sent at, so its queue must hold longer than the source.
 DEAD_LETTER_RETENTION_S = 14 * DAY_S
+# Whoever holds a signed form may post it from any page; pictures are shown anywhere.
+IMAGE_CORS = [
+    {
+        "AllowedOrigins": ["*"],
+        "AllowedMethods": ["GET", "HEAD", "POST"],
+        "AllowedHeaders": ["*"],
+        "ExposeHeaders": ["ETag"],
+        "MaxAgeSeconds": 3600,
+    }
+]
+# What was uploaded and never attached goes after a day.
+IMAGE_LIFECYCLE = [
+    {
+        "ID": "unattached-uploads",
+        "Status": "Enabled",
+        "Filter": {"Prefix": "uploads/"},
+        "Expiration": {"Days": 1},
+    }
+]
+PUBLIC_BY_POLICY_ONLY = {
+    "BlockPublicAcls": True,
+    "IgnorePublicAcls": True,
+    "BlockPublicPolicy": False,
+    "RestrictPublicBuckets": False,
+}
 
 
-def client(service):
-    config = Config(connect_timeout=2, read_timeout=20, retries={"total_max_attempts": 3})
+def client(service, **options):
+    config = Config(
+        connect_timeout=2, read_timeout=20, retries={"total_max_attempts": 3}, **options
+    )
     return boto3.client(service, config=config)
 
 
@@ -156,15 +186,51 @@ def verify_identities(addresses):
         ses.verify_email_identity(EmailAddress=address)
 
 
+def public_pictures_policy(bucket):
+    """Anybody may see a checked picture; nobody what was only uploaded."""
+    statement = {
+        "Sid": "pictures-are-public",
+        "Effect": "Allow",
+        "Principal": "*",
+        "Action": "s3:GetObject",
+        "Resource": f"arn:aws:s3:::{bucket}/products/*",
+    }
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def create_bucket(s3, bucket):
+    region = {"LocationConstraint": os.environ["AWS_DEFAULT_REGION"]}
+    try:
+        s3.create_bucket(Bucket=bucket, CreateBucketConfiguration=region)
+    except s3.exceptions.BucketAlreadyOwnedByYou:
+        pass
+
+
+def build_bucket(bucket):
+    s3 = client("s3", s3={"addressing_style": "path"})
+    create_bucket(s3, bucket)
+    s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=PUBLIC_BY_POLICY_ONLY)
+    s3.put_bucket_policy(Bucket=bucket, Policy=public_pictures_policy(bucket))
+    s3.put_bucket_cors(Bucket=bucket, CORSConfiguration={"CORSRules": IMAGE_CORS})
+    s3.put_bucket_lifecycle_configuration(
+        Bucket=bucket, LifecycleConfiguration={"Rules": IMAGE_LIFECYCLE}
+    )
+
+
 def main():
     identities = sorted({os.environ["MAIL_SENDER"], os.environ["OPS_ADDRESS"]})
     # Apart, because LocalStack loads each service at its first call.
     with ThreadPoolExecutor() as pool:
-        for job in [pool.submit(build_bus), pool.submit(verify_identities, identities)]:
+        jobs = [
+            pool.submit(build_bus),
+            pool.submit(build_bucket, os.environ["IMAGE_BUCKET"]),
+            pool.submit(verify_identities, identities),
+        ]
+        for job in jobs:
             job.result()
     print(
         f"localstack-init: complete: {len(TOPICS)} topics, {len(SUBSCRIPTIONS)} queues, "
-        f"{len(SUBSCRIPTIONS)} dead letter queues, {len(identities)} SES identities"
+        f"{len(SUBSCRIPTIONS)} dead letter queues, {len(identities)} SES identities, 1 bucket"
     )
 
 

@@ -18,6 +18,7 @@ import pytest
 from shop.stack.native import NativeStack
 
 if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
     from mypy_boto3_ses import SESClient
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
@@ -27,8 +28,11 @@ pytestmark = pytest.mark.enable_socket
 SCRIPT = Path(__file__).resolve().parents[3] / "localstack-init.sh"
 REGION = "ap-south-1"
 ACCOUNT = "000000000042"
+# The names of buckets are common to all accounts.
+BUCKET = "shop-images-42"
 COMPLETION_LINE = (
-    "localstack-init: complete: 3 topics, 3 queues, 3 dead letter queues, 2 SES identities"
+    "localstack-init: complete: 3 topics, 3 queues, 3 dead letter queues, 2 SES identities,"
+    " 1 bucket"
 )
 FANOUT = {
     "notification-queue": {"order-events", "user-events", "catalog-events"},
@@ -58,11 +62,13 @@ class Account:
             "AWS_DEFAULT_REGION": REGION,
             "AWS_ACCESS_KEY_ID": ACCOUNT,
             "AWS_SECRET_ACCESS_KEY": "test",
+            "IMAGE_BUCKET": BUCKET,
         }
         session = boto3.Session(ACCOUNT, "test", region_name=REGION)
         self.sns: SNSClient = session.client("sns", endpoint_url=endpoint_url)
         self.sqs: SQSClient = session.client("sqs", endpoint_url=endpoint_url)
         self.ses: SESClient = session.client("ses", endpoint_url=endpoint_url)
+        self.s3: S3Client = session.client("s3", endpoint_url=endpoint_url)
 
     def run_script(self, **environment: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
@@ -108,6 +114,15 @@ class Account:
             "queues": {name: settings_of(queue) for name, queue in self.queues().items()},
             "subscriptions": self.subscriptions(),
             "identities": sorted(self.ses.list_identities()["Identities"]),
+            "bucket": self.bucket(),
+        }
+
+    def bucket(self) -> dict[str, Any]:
+        return {
+            "names": [bucket["Name"] for bucket in self.s3.list_buckets()["Buckets"]],
+            "policy": json.loads(self.s3.get_bucket_policy(Bucket=BUCKET)["Policy"]),
+            "cors": self.s3.get_bucket_cors(Bucket=BUCKET)["CORSRules"],
+            "lifecycle": self.s3.get_bucket_lifecycle_configuration(Bucket=BUCKET)["Rules"],
         }
 
     def delete_everything(self) -> None:
@@ -119,6 +134,7 @@ class Account:
             self.sqs.delete_queue(QueueUrl=url)
         for identity in self.ses.list_identities()["Identities"]:
             self.ses.delete_identity(Identity=identity)
+        self.s3.delete_bucket(Bucket=BUCKET)
 
 
 def settings_of(queue: Mapping[str, str]) -> dict[str, str]:
@@ -196,6 +212,27 @@ def test_sender_and_ops_are_verified(account: Account) -> None:
     assert states == dict.fromkeys(addresses, "Success")
 
 
+def test_only_checked_pictures_are_public(account: Account) -> None:
+    bucket = account.bucket()
+    assert bucket["names"] == [BUCKET]
+    (statement,) = bucket["policy"]["Statement"]
+    assert (statement["Effect"], statement["Action"]) == ("Allow", "s3:GetObject")
+    assert statement["Resource"] == f"arn:aws:s3:::{BUCKET}/products/*"
+
+
+def test_uploads_that_nobody_attached_go_after_a_day(account: Account) -> None:
+    (rule,) = account.bucket()["lifecycle"]
+    assert rule["Status"] == "Enabled"
+    assert rule["Filter"] == {"Prefix": "uploads/"}
+    assert rule["Expiration"] == {"Days": 1}
+
+
+def test_a_browser_may_post_an_upload_from_any_page(account: Account) -> None:
+    (rule,) = account.bucket()["cors"]
+    assert rule["AllowedOrigins"] == ["*"]
+    assert "POST" in rule["AllowedMethods"]
+
+
 def test_an_event_passes_the_filter_and_arrives_as_it_was_sent(account: Account) -> None:
     account.publish("catalog-events", "PRODUCT_CREATED")
     account.publish("catalog-events", "PRODUCT_UPDATED")
@@ -238,6 +275,12 @@ def damage(account: Account) -> None:
             AttributeName="RawMessageDelivery",
             AttributeValue="false",
         )
+    account.s3.put_bucket_lifecycle_configuration(
+        Bucket=BUCKET,
+        LifecycleConfiguration={
+            "Rules": [{"Status": "Disabled", "Filter": {"Prefix": "products/"}, "ID": "wrong"}]
+        },
+    )
 
 
 def test_addresses_come_from_the_environment(account: Account) -> None:
