@@ -26,7 +26,7 @@ from common_lib.cache import create_redis
 from common_lib.clock import now
 from common_lib.database import Database, to_column
 from common_lib.ids import new_id
-from tests.bench.lock_per_request import LockPerRequest
+from shop.flashsale.lock_per_request import LockPerRequest
 from tests.bench.stats import percentile
 
 # The baseline's clients wait for each other in Redis; ours answers within 100 ms or is away.

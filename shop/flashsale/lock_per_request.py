@@ -17,8 +17,9 @@ _RELEASE: Final = """
 if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end
 return 0
 """
-_SELECT: Final = "SELECT quantity - reserved FROM inventory WHERE variant_id = %s"
-_UPDATE: Final = "UPDATE inventory SET reserved = reserved + 1 WHERE variant_id = %s"
+# The table is `inventory` or a copy of it, never a name from outside.
+_SELECT: Final = "SELECT quantity - reserved FROM {table} WHERE variant_id = %s"
+_UPDATE: Final = "UPDATE {table} SET reserved = reserved + 1 WHERE variant_id = %s"
 
 Connect = Callable[[], AbstractAsyncContextManager[Any]]
 
@@ -26,11 +27,14 @@ Connect = Callable[[], AbstractAsyncContextManager[Any]]
 class LockPerRequest:
     """Takes one unit at a time. It writes no reservation row, which only flatters it."""
 
-    def __init__(self, redis: Redis, connect: Connect, variant_id: UUID) -> None:
+    def __init__(
+        self, redis: Redis, connect: Connect, variant_id: UUID, *, table: str = "inventory"
+    ) -> None:
         self._redis = redis
         self._connect = connect
         self._variant = variant_id.bytes
-        self._key = f"bench:lock:inventory:{variant_id}"
+        self._key = f"bench:lock:{table}:{variant_id}"
+        self._select, self._update = _SELECT.format(table=table), _UPDATE.format(table=table)
 
     async def take_one(self) -> bool:
         """Return whether there was a unit left; durable when it returns."""
@@ -47,9 +51,9 @@ class LockPerRequest:
 
     async def _select_and_update(self) -> bool:
         async with self._connect() as connection, connection.cursor() as cursor:
-            await cursor.execute(_SELECT, (self._variant,))
+            await cursor.execute(self._select, (self._variant,))
             (available,) = await cursor.fetchone()
             if available > 0:
-                await cursor.execute(_UPDATE, (self._variant,))
+                await cursor.execute(self._update, (self._variant,))
             await connection.commit()
             return bool(available > 0)
