@@ -15,6 +15,8 @@ from common_lib.errors import FieldError, Rejected
 from common_lib.problems import InvalidUtf8
 
 _MAX_RECORD_CHARS: Final = 256 * 1024
+# Blank lines are no rows, and yet take their time.
+_MAX_LINES: Final = 1_000_000
 _MAX_ATTRIBUTE_COLUMNS: Final = 20
 _MAX_LABEL: Final = 64
 
@@ -231,6 +233,8 @@ def _records(source: bytes) -> Iterator[tuple[int, list[str] | None]]:
     reader = csv.reader(lines, strict=True)
     while True:
         lines.begin_record()
+        if lines.first > _MAX_LINES:
+            raise TooManyRows("the file has more than a million lines")
         try:
             cells = next(reader)
         except StopIteration:

@@ -42,7 +42,7 @@ def problems(report: dict[str, Any]) -> list[tuple[int, str, str]]:
 
 def counts(report: dict[str, Any]) -> tuple[int, int, int, int]:
     names = ("createdRows", "updatedRows", "unchangedRows", "failedRows")
-    return tuple(report[name] for name in names)  # type: ignore[return-value]
+    return tuple(report[name] for name in names)
 
 
 async def test_a_file_becomes_products_with_stock_ledger_and_events(shop: Shop) -> None:

@@ -17,6 +17,8 @@ from gateway.routes import CATALOG, NOTIFICATION, ORDER, ROUTES, USER, match
         (b"/api/auth/login", USER),
         (b"/api/products", CATALOG),
         (b"/api/products/search", CATALOG),
+        (b"/api/products/import", CATALOG),
+        (b"/api/products/import/1", CATALOG),
         (b"/api/products/slug/steel-bottle.v2", CATALOG),
         (b"/api/categories", CATALOG),
         (b"/api/sellers/x", CATALOG),
@@ -133,3 +135,11 @@ def test_no_prefix_reaches_what_is_internal_or_operational() -> None:
     forbidden = ("internal", "metrics", "livez", "readyz", "healthz", "openapi", "docs")
 
     assert not [route for route in ROUTES if any(word in route.prefix for word in forbidden)]
+
+
+def test_files_are_taken_at_one_path_alone() -> None:
+    paths = (b"/api/products/import", b"/api/products/import/", b"/api/products/import/1")
+    others = (b"/api/products/importer", b"/api/products", b"/api/imports/1")
+
+    taken = [path for path in (*paths, *others) if (r := match(path)) and r.file_type is not None]
+    assert taken == [b"/api/products/import"]
