@@ -92,6 +92,10 @@ class Searcher:
         )
         return Suggestions(items=tuple(items))
 
+    def forget_categories(self) -> None:
+        """Read the category tree anew at the next search; for a process that has changed it."""
+        self._tree = (0.0, {})
+
     async def _first_answer(self, ask: Callable[[SearchBackend], Awaitable[T]]) -> T:
         if self._backend is self._fallback:
             return await ask(self._fallback)
