@@ -89,7 +89,7 @@ async def histogram(session: AnySession, product_id: UUID) -> Mapping[int, int]:
         .where(Review.product_id == product_id, Review.status == ReviewStatus.APPROVED)
         .group_by(Review.rating)
     )
-    return dict((await session.execute(select)).tuples().all())
+    return dict((await session.execute(select)).all())
 
 
 async def set_rating(
