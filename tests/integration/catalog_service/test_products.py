@@ -5,9 +5,11 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import sqlalchemy as sa
 
 from catalog_service.models import ProductStatus, SellerStatus
 from common_lib.auth import Role
+from common_lib.database import WriteSession
 from common_lib.ids import new_id
 from tests.integration.catalog_service.conftest import Catalog, OpenCatalog
 from tests.waiting import eventually
@@ -252,3 +254,146 @@ async def test_the_category_tree_is_shown(catalog: Catalog) -> None:
     tree = (await catalog.client.get("/api/categories")).json()["items"]
     branch = next(each for each in tree if each["id"] == str(root))
     assert [each["id"] for each in branch["children"]] == [str(child)]
+
+
+def moved(catalog: Catalog, product: dict[str, Any], status: str, **headers: str) -> Any:
+    given = headers or catalog.bearer(Role.ADMIN)
+    path = f"/api/products/{product['id']}/status"
+    return catalog.client.patch(path, json={"status": status}, headers=given)
+
+
+async def test_a_product_is_published_withdrawn_and_archived(catalog: Catalog) -> None:
+    product = await created(catalog, catalog.bearer(Role.ADMIN), status="DRAFT")
+    path = f"/api/products/{product['id']}"
+    for status, shown in (("ACTIVE", 200), ("DRAFT", 404), ("ARCHIVED", 404), ("ACTIVE", 200)):
+        answer = await moved(catalog, product, status)
+        assert (answer.status_code, answer.json()["status"]) == (200, status)
+        assert (await catalog.client.get(path)).status_code == shown
+    assert answer.json()["version"] == 5
+
+
+async def test_where_a_product_stands_already_is_no_change(catalog: Catalog) -> None:
+    product = await created(catalog, catalog.bearer(Role.ADMIN))
+    assert (await moved(catalog, product, "ACTIVE")).json()["version"] == 1
+    assert await catalog.events(UUID(product["id"])) == ["PRODUCT_CREATED"]
+
+
+async def test_deleting_archives_and_is_safe_to_repeat(catalog: Catalog) -> None:
+    _, user_id = await catalog.seller()
+    owner = catalog.bearer(Role.SELLER, user_id)
+    product = await created(catalog, owner)
+    path = f"/api/products/{product['id']}"
+    for _ in range(2):
+        answer = await catalog.client.delete(path, headers=owner)
+        assert (answer.status_code, answer.content) == (204, b"")
+    assert (await catalog.client.get(path)).status_code == 404
+    kept = (await catalog.client.get(path, headers=owner)).json()
+    assert (kept["status"], kept["version"]) == ("ARCHIVED", 2)
+    assert await catalog.events(UUID(product["id"])) == ["PRODUCT_CREATED", "PRODUCT_UPDATED"]
+
+
+@pytest.mark.parametrize("status", [SellerStatus.PENDING, SellerStatus.SUSPENDED])
+async def test_a_store_that_is_not_active_publishes_nothing(
+    catalog: Catalog, status: SellerStatus
+) -> None:
+    seller_id, user_id = await catalog.seller(status)
+    draft = await catalog.variant(5, seller_id=seller_id, status=ProductStatus.DRAFT)
+    path = f"/api/products/{await catalog.product_of(draft)}"
+    for headers in (catalog.bearer(Role.SELLER, user_id), catalog.bearer(Role.ADMIN)):
+        product = (await catalog.client.get(path, headers=headers)).json()
+        for answer in (
+            await moved(catalog, product, "ACTIVE", **headers),
+            await catalog.client.put(path, json=edit(product, status="ACTIVE"), headers=headers),
+        ):
+            assert (answer.status_code, answer.json()["code"]) == (403, "seller_not_active")
+
+
+async def test_without_an_active_variant_nothing_is_published(catalog: Catalog) -> None:
+    headers = catalog.bearer(Role.ADMIN)
+    product = await created(catalog, headers, status="DRAFT")
+    variants = [{"id": product["variants"][0]["id"], "isActive": False}]
+    path = f"/api/products/{product['id']}"
+    await catalog.client.put(path, json=edit(product, variants=variants), headers=headers)
+    for answer in (
+        await moved(catalog, product, "ACTIVE"),
+        await catalog.client.put(path, json=edit(product, status="ACTIVE"), headers=headers),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (409, "last_variant")
+
+
+async def test_who_decides_anew_ends_the_waiting_for_the_store(catalog: Catalog) -> None:
+    product = await created(catalog, catalog.bearer(Role.ADMIN), status="DRAFT")
+    product_id = UUID(product["id"])
+
+    async def hide(session: WriteSession) -> None:
+        query = "UPDATE products SET status = 'ARCHIVED', hidden_at = NOW(6) WHERE id = :id"
+        await session.execute(sa.text(query), {"id": product_id.bytes})
+
+    await catalog.database.transact(hide)
+    assert (await moved(catalog, product, "ARCHIVED")).status_code == 200
+    query = sa.text("SELECT hidden_at FROM products WHERE id = :id")
+    assert (await catalog.rows(query, id=product_id.bytes))[0][0] is None
+
+
+@pytest.mark.parametrize(("method", "suffix"), [("DELETE", ""), ("PATCH", "/status")])
+async def test_a_status_is_its_sellers_to_decide(
+    catalog: Catalog, method: str, suffix: str
+) -> None:
+    product = await created(catalog, catalog.bearer(Role.ADMIN))
+    path = f"/api/products/{product['id']}{suffix}"
+    body = {"status": "ARCHIVED"} if suffix else None
+    _, stranger = await catalog.seller()
+    stale = catalog.bearer(Role.ADMIN) | {"If-Match": '"9"'}
+    for headers, status in (
+        ({}, 401),
+        (catalog.bearer(Role.CUSTOMER), 403),
+        (catalog.bearer(Role.SELLER, stranger), 404),
+        (stale, 412),
+    ):
+        answer = await catalog.client.request(method, path, json=body, headers=headers)
+        assert answer.status_code == status
+    for unknown in (UNKNOWN, "x"):
+        answer = await catalog.client.request(
+            method,
+            f"/api/products/{unknown}{suffix}",
+            json=body,
+            headers=catalog.bearer(Role.ADMIN),
+        )
+        assert answer.status_code == 404
+    assert (await catalog.client.get(f"/api/products/{product['id']}")).status_code == 200
+
+
+@pytest.mark.parametrize("body", [{}, {"status": "GONE"}, {"status": "DRAFT", "version": "1"}])
+async def test_an_odd_status_is_refused(catalog: Catalog, body: dict[str, Any]) -> None:
+    product = await created(catalog, catalog.bearer(Role.ADMIN))
+    path = f"/api/products/{product['id']}/status"
+    answer = await catalog.client.patch(path, json=body, headers=catalog.bearer(Role.ADMIN))
+    assert answer.status_code == 422
+
+
+async def test_a_slug_outlives_the_name_and_is_given_once(catalog: Catalog) -> None:
+    headers, slug = catalog.bearer(Role.ADMIN), f"kurta-{new_id().hex}"
+    product = await created(catalog, headers, slug=slug)
+    path = f"/api/products/{product['id']}"
+    renamed = await catalog.client.put(path, json=edit(product, name="New"), headers=headers)
+    assert (product["slug"], renamed.json()["slug"]) == (slug, slug)
+    other = await created(catalog, headers)
+    for answer in (
+        await catalog.client.post(
+            "/api/products", json=await body(catalog, slug=slug), headers=headers
+        ),
+        await catalog.client.put(
+            f"/api/products/{other['id']}", json=edit(other, slug=slug), headers=headers
+        ),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (409, "slug_taken")
+
+
+@pytest.mark.parametrize("slug", ["", "A", "a b", "-a", "a-", "a--b", "../x", "a" * 201, "कुर्ता"])
+async def test_an_odd_slug_is_refused(catalog: Catalog, slug: str) -> None:
+    answer = await catalog.client.post(
+        "/api/products",
+        json=await body(catalog, slug=slug),
+        headers=catalog.bearer(Role.ADMIN),
+    )
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["/slug"]
