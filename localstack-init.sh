@@ -45,10 +45,17 @@ ORDERS, USERS, CATALOG = "order-events", "user-events", "catalog-events"
 TOPICS = (ORDERS, USERS, CATALOG)
 SUBSCRIPTIONS = {
     "notification-queue": (ORDERS, USERS, CATALOG),
-    "catalog-queue": (ORDERS,),
+    "catalog-queue": (ORDERS, CATALOG),
     "order-queue": (CATALOG, USERS),
 }
-FILTERS = {"order-queue": {"eventType": ["PRODUCT_UPDATED", "PRICE_CHANGED", "USER_DELETED"]}}
+ORDER_SIDE = {"eventType": ["PRODUCT_UPDATED", "PRICE_CHANGED", "USER_DELETED"]}
+# What changes a product as search sees it.
+SEARCHED = {"eventType": ["PRODUCT_CREATED", "PRODUCT_UPDATED", "OUT_OF_STOCK", "BACK_IN_STOCK"]}
+FILTERS = {
+    ("order-queue", CATALOG): ORDER_SIDE,
+    ("order-queue", USERS): ORDER_SIDE,
+    ("catalog-queue", CATALOG): SEARCHED,
+}
 MAX_RECEIVES = 3
 VISIBILITY_TIMEOUT_S = 60
 LONG_POLL_S = 20
@@ -176,8 +183,8 @@ def build_bus():
     for queue, topics in SUBSCRIPTIONS.items():
         sources = [topic_arns[topic] for topic in topics]
         queue_arn = create_queue_with_dead_letters(sqs, queue, sources)
-        for topic_arn in sources:
-            subscribe(sns, topic_arn, queue_arn, FILTERS.get(queue))
+        for topic in topics:
+            subscribe(sns, topic_arns[topic], queue_arn, FILTERS.get((queue, topic)))
 
 
 def verify_identities(addresses):

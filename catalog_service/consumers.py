@@ -1,14 +1,26 @@
-"""Order events, by which reservations move on and purchases count. No order of them is assumed."""
+"""Order events, by which reservations move on and purchases count, and the catalog's own.
+
+The catalog's own only mark what search must look at again. No order of them is assumed.
+"""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from catalog_service.models.inventory import ReservationStatus
+from catalog_service.services import indexing
 from catalog_service.services.announcements import Announcements
 from catalog_service.services.reservations import Moved, consume, move
 from common_lib.consumer import Handler, Process, with_inbox
 from common_lib.database import Database, WriteSession
 from common_lib.events import Envelope, Event
+from common_lib.events.catalog import (
+    BackInStock,
+    OutOfStockReached,
+    ProductCreated,
+    ProductEvent,
+    ProductUpdated,
+    StockEvent,
+)
 from common_lib.events.orders import OrderCancelled, OrderConfirmed, OrderCreated, OrderEvent
 
 QUEUE: Final = "catalog-queue"
@@ -21,6 +33,7 @@ def order_events(database: Database, announcements: Announcements) -> Process:
     async def process(envelope: Envelope) -> None:
         moved: list[Moved] = []
         handlers = {kind: _noting(each, moved) for kind, each in _MOVES.items()}
+        handlers |= dict.fromkeys(_SEARCHED, _mark)
         await with_inbox(database, QUEUE, handlers)(envelope)
         for move_done in moved:
             await announcements.reservation_moved(move_done)
@@ -34,6 +47,13 @@ def _noting(handle: _Move, moved: list[Moved]) -> Handler:
         moved.append(await handle(session, event))
 
     return noted
+
+
+async def _mark(
+    session: WriteSession, event: ProductEvent | StockEvent, envelope: Envelope
+) -> None:
+    del envelope
+    await indexing.mark(session, [event.product_id])
 
 
 async def _created(session: WriteSession, event: OrderEvent) -> Moved:
@@ -55,3 +75,9 @@ _MOVES: Final[Mapping[type[Event], _Move]] = {
     OrderConfirmed: _confirmed,
     OrderCancelled: _cancelled,
 }
+_SEARCHED: Final[tuple[type[Event], ...]] = (
+    ProductCreated,
+    ProductUpdated,
+    OutOfStockReached,
+    BackInStock,
+)

@@ -37,9 +37,9 @@ _LONGEST_WAIT_S: Final = 30
 Drain = Callable[[], Awaitable[int]]
 
 
-async def mark(database: Database, ids: Sequence[UUID]) -> None:
-    """Have the copies of these products written anew."""
-    await database.transact(lambda session: queries.mark_products(session, ids))
+async def mark(session: WriteSession, ids: Sequence[UUID]) -> None:
+    """Have the copies of these products written anew, once this transaction is committed."""
+    await queries.mark_products(session, ids)
 
 
 async def index(session: WriteSession, ids: Sequence[UUID]) -> None:

@@ -36,7 +36,7 @@ COMPLETION_LINE = (
 )
 FANOUT = {
     "notification-queue": {"order-events", "user-events", "catalog-events"},
-    "catalog-queue": {"order-events"},
+    "catalog-queue": {"order-events", "catalog-events"},
     "order-queue": {"catalog-events", "user-events"},
 }
 DEAD_LETTERS = {
@@ -45,6 +45,14 @@ DEAD_LETTERS = {
     "order-queue": "order-dlq",
 }
 ORDER_QUEUE_FILTER = {"eventType": ["PRODUCT_UPDATED", "PRICE_CHANGED", "USER_DELETED"]}
+SEARCH_FILTER = {
+    "eventType": ["PRODUCT_CREATED", "PRODUCT_UPDATED", "OUT_OF_STOCK", "BACK_IN_STOCK"]
+}
+FILTERS = {
+    ("catalog-events", "order-queue"): ORDER_QUEUE_FILTER,
+    ("user-events", "order-queue"): ORDER_QUEUE_FILTER,
+    ("catalog-events", "catalog-queue"): SEARCH_FILTER,
+}
 
 
 def last_part(arn_or_url: str) -> str:
@@ -188,9 +196,9 @@ def test_topics_fan_out_raw_to_their_queues_and_to_no_other(account: Account) ->
     assert {each["RawMessageDelivery"] for each in subscriptions.values()} == {"true"}
 
 
-def test_only_the_order_queue_filters_by_event_type(account: Account) -> None:
-    for (_, queue), attributes in account.subscriptions().items():
-        wanted = ORDER_QUEUE_FILTER if queue == "order-queue" else {}
+def test_queues_take_the_event_types_they_handle(account: Account) -> None:
+    for subscription, attributes in account.subscriptions().items():
+        wanted = FILTERS.get(subscription, {})
         assert json.loads(attributes.get("FilterPolicy", "{}")) == wanted
 
 
