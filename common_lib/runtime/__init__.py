@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import signal
 import sys
 import time
@@ -146,6 +147,7 @@ def serve(app: NamedApp, settings: ServiceSettings, *, protocol: Any = "httptool
     `protocol` replaces uvicorn's HTTP protocol class.
     """
     telemetry.configure(settings, app.title)
+    _spare_the_collector()
     server = _Server(_uvicorn_config(app, settings, protocol))
     uvloop.run(server.serve_until_signal())
     if not server.started:
@@ -159,7 +161,17 @@ def run_worker(
 ) -> None:
     """Run a worker's components beside a health server until SIGTERM."""
     telemetry.configure(settings, name)
+    _spare_the_collector()
     uvloop.run(_work(settings, name, build))
+
+
+def _spare_the_collector() -> None:
+    """Take what the imports made, 150,000 objects, out of every later collection.
+
+    A full one stopped the process for 25 ms and more, in the middle of somebody's request.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 async def _work(

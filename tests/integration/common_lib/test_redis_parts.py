@@ -241,6 +241,67 @@ async def test_a_channel_that_has_gone_silent_ends_the_use_of_old_values_within_
         await far.aclose()
 
 
+async def test_what_redis_holds_is_not_used_before_owed_drops_were_repeated(
+    redis: Redis, name: str
+) -> None:
+    """The value there is from before an outage, in which somebody else may have dropped it."""
+    address = redis.connection_pool.connection_kwargs
+    async with proxy_before(address["host"], address["port"]) as proxy:
+        far = create_redis(f"redis://127.0.0.1:{proxy.port}/0")
+        cache, source, stop = TieredCache(far, name, ttl_s=60), Source(), asyncio.Event()
+        await cache.get("k", source.load)
+        follower = await listening(cache, stop)
+        proxy.drop_all()
+        await eventually(lambda: not cache._may_remember)
+        source.value = b"two"
+
+        await eventually(lambda: cache._may_remember)
+        assert await cache.get("k", source.load) == b"two"
+        stop.set()
+        await follower
+        await far.aclose()
+
+
+async def test_a_reader_does_not_join_a_load_that_has_run_for_long(
+    redis: Redis, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache, slow, fresh = TieredCache(redis, name, ttl_s=60), SlowSource(), Source(b"two")
+    old = asyncio.create_task(cache.get("k", slow.load))
+    await slow.has_read.wait()
+    monkeypatch.setattr("common_lib.cache._JOINED_FOR_S", 0.0)
+
+    assert await cache.get("k", fresh.load) == b"two"
+    slow.may_return.set()
+    assert await old == b"one"
+
+
+async def test_a_cache_forgets_the_oldest_when_it_is_full(redis: Redis, name: str) -> None:
+    cache = TieredCache(redis, name, ttl_s=60, max_bytes=3_000, is_dropped=False)
+    source = Source(b"x" * 1_000)
+    for key in "abc":
+        await cache.get(key, source.load)
+
+    assert [cache.peek(key)[0] for key in "abc"] == [False, True, True]
+
+
+async def test_what_only_ages_needs_no_channel(redis: Redis, name: str) -> None:
+    cache, source = TieredCache(redis, name, ttl_s=60, is_dropped=False), Source()
+    await cache.get("k", source.load)
+
+    assert cache.at_hand("k") == b"one"
+
+
+async def test_many_drops_at_once_all_arrive(redis: Redis, name: str) -> None:
+    here, there = (TieredCache(redis, name, ttl_s=60) for _ in range(2))
+    source, keys = Source(), [f"k{n}" for n in range(1_201)]
+    await there.get(keys[-1], source.load)
+    source.value = b"two"
+
+    await here.drop(*keys)
+
+    assert await there.get(keys[-1], source.load) == b"two"
+
+
 async def test_readers_in_two_processes_are_never_behind_a_write_for_a_second(
     redis: Redis, name: str
 ) -> None:
