@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -10,10 +11,10 @@ import pytest
 import sqlalchemy as sa
 
 from catalog_service.models import Category, SellerStatus
-from catalog_service.services.imports.worker import Importer
+from catalog_service.services.imports.worker import Importer, prune
 from common_lib.auth import Role
 from common_lib.clock import now
-from common_lib.database import to_column
+from common_lib.database import WriteSession, to_column
 from common_lib.ids import new_id
 from tests.integration.catalog_service.conftest import Catalog
 from tests.integration.catalog_service.csv_files import (
@@ -588,6 +589,24 @@ async def test_a_file_is_forgotten_once_it_is_done(shop: Shop) -> None:
     assert (await shop.catalog.rows(query, id=UUID(job["id"]).bytes))[0][0] == 0
 
 
+async def test_old_jobs_are_deleted_with_their_errors(shop: Shop) -> None:
+    old = await shop.carried_out(shop.row(price="x"))
+    young = await shop.carried_out(shop.row(price="x"))
+    ended = sa.text("UPDATE product_imports SET finished_at = :at WHERE id = :id")
+    values = {"at": to_column(now() - timedelta(days=31)), "id": UUID(old["id"]).bytes}
+
+    async def age(session: WriteSession) -> None:
+        await session.execute(ended, values)
+
+    await shop.catalog.database.transact(age)
+
+    await prune(shop.catalog.database)
+
+    answer = await shop.catalog.client.get(f"/api/imports/{old['id']}", headers=shop.headers)
+    assert answer.status_code == 404
+    assert len((await shop.report(young["id"]))["errors"]) == 1
+
+
 def _die_at(monkeypatch: pytest.MonkeyPatch, point: str, *, after: int) -> None:
     seen = Counter[str]()
 
@@ -626,7 +645,7 @@ async def _jobs_of(shop: Shop) -> int:
 
 
 async def _suspend(shop: Shop) -> None:
-    async def work(session: Any) -> None:
+    async def work(session: WriteSession) -> None:
         update = sa.text("UPDATE sellers SET status = 'SUSPENDED', updated_at = :at WHERE id = :id")
         at = to_column(now())
         await session.execute(update, {"id": shop.seller_id.bytes, "at": at})
