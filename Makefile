@@ -11,7 +11,7 @@ LOCK_DIGEST := $(shell cksum requirements-dev.lock pyproject.toml | cksum | cut 
 READY := $(VENV)/.ready-$(LOCK_DIGEST)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down reset status logs doctor demo seed check test bench lock diagrams image venv
+.PHONY: help up down reset status logs doctor demo seed flashsale check test bench lock diagrams image venv
 
 help: ## List the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -41,6 +41,9 @@ demo: $(READY) ## Set up everything, then follow one order through its fourteen 
 	@$(SHOP) up
 	@$(SHOP) seed
 	@$(SHOP) demo
+
+flashsale: $(READY) ## Hold a flash sale in the running shop and prove its result (BUYERS=1000 STOCK=100)
+	@$(SHOP) flashsale $(if $(BUYERS),--buyers $(BUYERS)) $(if $(STOCK),--stock $(STOCK))
 
 check: $(READY) ## Format, lint, types, import contracts and unit tests, in under a minute
 	$(BIN)/ruff format --check .

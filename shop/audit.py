@@ -109,6 +109,34 @@ RULES: Final = (
     ),
     Rule(
         "catalog",
+        "what was bought is what consumed reservations hold",
+        "SELECT c.order_id FROM ("
+        "  SELECT r.order_id, l.product_id, SUM(l.quantity) AS units FROM reservations r"
+        "  JOIN reservation_lines l ON l.reservation_id = r.id WHERE r.status = 'CONSUMED'"
+        "  GROUP BY r.order_id, l.product_id"
+        ") c LEFT JOIN purchases b ON b.order_id = c.order_id AND b.product_id = c.product_id"
+        " WHERE b.quantity IS NULL OR b.quantity <> c.units"
+        " UNION SELECT order_id FROM purchases WHERE order_id NOT IN ("
+        "  SELECT order_id FROM reservations WHERE status = 'CONSUMED')",
+    ),
+    Rule(
+        "catalog",
+        "a product's total sold is the sum of its purchases",
+        "SELECT p.id FROM products p LEFT JOIN ("
+        "  SELECT product_id, SUM(quantity) AS units FROM purchases GROUP BY product_id"
+        ") b ON b.product_id = p.id WHERE p.total_sold <> COALESCE(b.units, 0)",
+    ),
+    Rule(
+        "catalog",
+        "a product's rating is the mean of its approved reviews",
+        "SELECT p.id FROM products p LEFT JOIN ("
+        "  SELECT product_id, COUNT(*) AS n, SUM(rating) AS stars FROM reviews"
+        "  WHERE status = 'APPROVED' GROUP BY product_id"
+        ") r ON r.product_id = p.id WHERE p.review_count <> COALESCE(r.n, 0)"
+        " OR 100 * p.avg_rating <> COALESCE((200 * r.stars + r.n) DIV (2 * r.n), 0)",
+    ),
+    Rule(
+        "catalog",
         "the catalog's outbox is empty",
         "SELECT id FROM outbox WHERE published_at IS NULL",
     ),
@@ -332,14 +360,14 @@ def run() -> None:
 
 async def _audited() -> list[Finding]:
     layout = Layout.local()
-    audit = open_audit(NativeStack(layout), mysql_password=_compose_password(layout))
+    audit = open_audit(NativeStack(layout), mysql_password=compose_password(layout))
     try:
         return await settled(audit, within_s=10)
     finally:
         await audit.close()
 
 
-def _compose_password(layout: Layout) -> str | None:
+def compose_password(layout: Layout) -> str | None:
     """Return the password that docker-compose.yml gives the databases; None for the other stack."""
     remembered = memory.recall_kind(layout.home)
     if choice.choose(os.environ, remembered, docker.engine_answers) is not memory.Kind.DOCKER:

@@ -162,6 +162,17 @@ def demo() -> None:
 
 
 @app.command()
+def flashsale(
+    buyers: Annotated[int, typer.Option(help="People at the door, each with one order.")] = 1000,
+    stock: Annotated[int, typer.Option(help="Units of the one item.")] = 100,
+    quantity: Annotated[int, typer.Option(help="Units each buyer wants.")] = 1,
+    seed: Annotated[int, typer.Option(help="Shuffles the buyers.")] = 1,
+) -> None:
+    """Hold a flash sale in the running shop and prove that it sold exactly what was there."""
+    _run_tool("shop.flashsale.command", buyers=buyers, stock=stock, quantity=quantity, seed=seed)
+
+
+@app.command()
 def audit() -> None:
     """Check the invariants of stock, orders, payments and mails in the databases."""
     _run_tool("shop.audit")

@@ -37,6 +37,7 @@ DEV_PASSWORD: Final = "demo-pass-123"  # noqa: S105 - the documented development
 URL_VARIABLES: Final = {
     name: f"SHOP_{name.upper()}_DATABASE_URL" for name in ("user", "catalog", "order")
 }
+_PUBLISHED: Final = "the seeds hold logins with a published password"
 _NO_SUCH_TABLE: Final = 1146
 
 
@@ -77,8 +78,8 @@ class Filled:
 def run(products: int | None = None) -> None:
     """Seed what the environment names, else the local stack. Raises StackError."""
     progress = Progress(Console())
-    profile = _profile(os.environ)
-    _refuse_production(profile)
+    profile = profile_of(os.environ)
+    refuse_production(profile, _PUBLISHED)
     _made_up(products)
     databases = Databases.from_environment(os.environ)
     layout = Layout.local()
@@ -104,7 +105,7 @@ async def seed(
     StackError for a number too small or too large, in the production profile, when a database
     does not answer or has no tables yet, and when a seeded key belongs to another row.
     """
-    _refuse_production(profile)
+    refuse_production(profile, _PUBLISHED)
     made_up = _made_up(products)
     shown = progress or Progress.silent()
     seeds = load()
@@ -122,19 +123,18 @@ def _in_docker(layout: Layout) -> bool:
     return choice.choose(os.environ, remembered, docker.engine_answers) is memory.Kind.DOCKER
 
 
-def _profile(environment: Mapping[str, str]) -> Profile:
+def profile_of(environment: Mapping[str, str]) -> Profile:
+    """Return SHOP_PROFILE, dev where it is not set. Raises StackError for another word."""
     text = environment.get("SHOP_PROFILE") or Profile.DEV.value
     if text not in set(Profile):
         raise StackError(f"SHOP_PROFILE is {text!r}", f"choose one of {', '.join(Profile)}")
     return Profile(text)
 
 
-def _refuse_production(profile: Profile) -> None:
+def refuse_production(profile: Profile, why: str) -> None:
+    """Raise StackError in the production profile, saying why."""
     if profile is Profile.PRODUCTION:
-        raise StackError(
-            "the seeds hold logins with a published password, so production takes none of them",
-            "seed with SHOP_PROFILE=dev or test",
-        )
+        raise StackError(f"{why}: not in production", "choose SHOP_PROFILE=dev or test")
 
 
 def _made_up(products: int | None) -> int:

@@ -8,6 +8,7 @@ tokens are signed with the stack's own key: what the services then check is what
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from typing import Final
 from uuid import UUID
@@ -15,7 +16,7 @@ from uuid import UUID
 from passlib.hash import bcrypt_sha256
 from sqlalchemy.dialects.mysql import insert
 
-from common_lib.auth import Role, SigningKey, TokenSigner
+from common_lib.auth import Role, TokenSigner
 from common_lib.database import Database, WriteSession
 from shop.data.stable_ids import SEED_DAY, midnight, stable_id
 from shop.data.tables import Batch, Row
@@ -41,21 +42,17 @@ async def invite(database: Database, signer: TokenSigner, count: int, seed: int)
     nobody_knows = bcrypt_sha256.using(rounds=4).hash(secrets.token_hex(16))
     for start in range(0, count, _BATCH):
         rows = [_user(n, nobody_knows) for n in range(start, min(start + _BATCH, count))]
-        await database.transact(lambda session, rows=rows: _insert(session, rows))
+        await database.transact(partial(_insert, rows))
     sale = secrets.token_hex(6)
     buyers = [
         Buyer(user_id, signer.access(user_id, Role.CUSTOMER, secrets.token_hex(16)), f"{sale}-{n}")
         for n, user_id in enumerate(ids)
     ]
-    Random(seed).shuffle(buyers)  # noqa: S311 - a queue, not a secret
+    Random(seed).shuffle(buyers)
     return buyers
 
 
-def signer_of(key: SigningKey, *, issuer: str, audience: str) -> TokenSigner:
-    return TokenSigner(key, issuer=issuer, audience=audience)
-
-
-async def _insert(session: WriteSession, rows: Sequence[Row]) -> None:
+async def _insert(rows: Sequence[Row], session: WriteSession) -> None:
     batch = Batch("users", rows)
     kept = {batch.key: batch.table.c[batch.key]}
     await session.execute(insert(batch.table).on_duplicate_key_update(kept), list(rows))

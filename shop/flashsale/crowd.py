@@ -160,7 +160,7 @@ class Crowd:
                 return answer
             self.tally.repeats[answer.code or str(answer.status)] += 1
             pause_s = max(_PAUSES_S[min(attempts, len(_PAUSES_S) - 1)], answer.retry_after_s)
-            await asyncio.sleep(pause_s * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
+            await asyncio.sleep(pause_s * random.uniform(0.5, 1.5))
             attempts += 1
 
     async def _send(self, buyer: Buyer, body: bytes) -> Answer:

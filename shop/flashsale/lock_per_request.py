@@ -1,5 +1,6 @@
-"""The brief's design for a hot item, as the baseline: a Redis lock around each buyer's own
-SELECT, UPDATE and COMMIT. Who finds the lock held tries again.
+"""The brief's design for a hot item, as the baseline.
+
+A Redis lock around each buyer's own SELECT, UPDATE and COMMIT; who finds it held tries again.
 """
 
 import asyncio

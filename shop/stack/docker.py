@@ -93,6 +93,16 @@ def recent_log_lines(layout: Layout) -> list[str]:
     return answer.stdout.splitlines()
 
 
+def content_of(layout: Layout, service: str, path: str) -> bytes:
+    """Read a file of a running container. Raises StackError."""
+    stack = DockerStack(layout, Progress.silent())
+    command = (*stack.command, "exec", "-T", service, "cat", path)
+    answer = subprocess.run(command, capture_output=True, check=False, env=stack.environment)
+    if answer.returncode != 0:
+        raise StackError(f"{path} cannot be read in {service}", "make up")
+    return answer.stdout
+
+
 def engine_answers(step: Step | None = None) -> bool:
     """Whether a Docker engine answers within three seconds and has the Compose plugin."""
     return daemon_answers(step) and bool(_answer(("docker", "compose", "version")))
