@@ -197,6 +197,7 @@ def _start(word: str, *, is_forgiving: bool) -> Json:
     exact: list[Json] = [{"prefix": {"title": {"value": word}}}]
     if is_forgiving and typos.can_be_mistyped(word):
         exact.append({"fuzzy": {"starts": {"value": word, "fuzziness": 1}}})
+        exact.append({"fuzzy": {"title": {"value": word, "fuzziness": 1}}})
     return _any(exact)
 
 
