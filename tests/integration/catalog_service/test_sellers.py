@@ -6,7 +6,6 @@ from uuid import UUID
 
 import httpx2
 import pytest
-import sqlalchemy as sa
 
 from catalog_service.models import SellerStatus
 from common_lib.auth import Role
@@ -260,14 +259,6 @@ async def test_stores_are_listed_by_status_page_by_page(catalog: Catalog) -> Non
 async def test_an_odd_list_is_refused(catalog: Catalog, query: str) -> None:
     answer = await catalog.client.get(f"{PATH}?{query}", headers=catalog.bearer(Role.ADMIN))
     assert answer.status_code == 422
-
-
-async def test_the_list_reads_its_index(catalog: Catalog) -> None:
-    query = sa.text(
-        "EXPLAIN SELECT * FROM sellers WHERE status = 'PENDING' ORDER BY id DESC LIMIT 21"
-    )
-    plan = (await catalog.rows(query))[0]
-    assert "ix_sellers_status_id" in str(plan.possible_keys)
 
 
 async def test_another_service_asks_for_the_store_of_a_user(catalog: Catalog) -> None:
