@@ -114,6 +114,18 @@ def _purchases() -> None:
         **OPTIONS,
     )
     op.create_index("ix_purchases_order_id", "purchases", ["order_id"])
+    # What was sold before this table is known from the reservations.
+    op.execute(
+        "INSERT INTO purchases (user_id, product_id, order_id, quantity, created_at)"
+        " SELECT r.user_id, l.product_id, r.order_id, SUM(l.quantity), MAX(r.updated_at)"
+        " FROM reservations r JOIN reservation_lines l ON l.reservation_id = r.id"
+        " WHERE r.status = 'CONSUMED' AND r.user_id IS NOT NULL"
+        " GROUP BY r.user_id, l.product_id, r.order_id"
+    )
+    op.execute(
+        "UPDATE products p JOIN (SELECT product_id, SUM(quantity) AS units FROM purchases"
+        " GROUP BY product_id) b ON b.product_id = p.id SET p.total_sold = b.units"
+    )
 
 
 def _imports() -> None:

@@ -582,9 +582,9 @@ async def test_an_approved_review_makes_no_sellers_edit_stale(catalog: Catalog) 
 async def test_moderators_at_once_leave_the_exact_average(
     catalog: Catalog, open_catalog: OpenCatalog
 ) -> None:
-    """Thirty verdicts in two processes, while sales count and the seller edits the product."""
+    """Twenty verdicts in two processes, while sales count and the seller edits the product."""
     product = await new_product(catalog)
-    stars = [n % 5 + 1 for n in range(30)]
+    stars = [n % 5 + 1 for n in range(20)]
     reviews = [await written(catalog, product, each) for each in stars]
     processes = [catalog, await open_catalog()]
     commands = await sales(catalog, product, 5)

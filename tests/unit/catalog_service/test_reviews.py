@@ -1,0 +1,66 @@
+"""What becomes of a review, and the arithmetic of ratings."""
+
+from decimal import Decimal
+from fractions import Fraction
+
+import pytest
+
+from catalog_service.models.reviews import (
+    MODERATION_MOVES,
+    IllegalReviewMove,
+    Review,
+    ReviewStatus,
+    average,
+)
+from common_lib.clock import now
+from common_lib.ids import new_id
+
+
+@pytest.mark.parametrize(
+    ("stars", "count", "expected"),
+    [
+        (0, 0, "0"),
+        (5, 1, "5.00"),
+        (14, 3, "4.67"),
+        (39, 8, "4.88"),  # 4.875
+        (801, 200, "4.01"),  # 4.005
+        (400_499, 100_000, "4.00"),  # 4.00499, which AVG would have made 4.0050
+    ],
+)
+def test_an_average_has_two_decimals_rounded_half_up_once(
+    stars: int, count: int, expected: str
+) -> None:
+    assert average(stars, count) == Decimal(expected)
+
+
+def test_an_average_is_what_the_audit_computes_in_whole_numbers() -> None:
+    for count in range(1, 60):
+        for stars in range(count, 5 * count + 1):
+            hundredths = (200 * stars + count) // (2 * count)
+            assert Fraction(average(stars, count)) == Fraction(hundredths, 100)
+
+
+def review(status: ReviewStatus) -> Review:
+    return Review(id=new_id(), status=status, rating=5, title="", body="x", moderation_note="")
+
+
+@pytest.mark.parametrize("status", list(ReviewStatus))
+@pytest.mark.parametrize("verdict", list(ReviewStatus))
+def test_a_verdict_follows_the_moves(status: ReviewStatus, verdict: ReviewStatus) -> None:
+    judged, moderator = review(status), new_id()
+    if verdict not in MODERATION_MOVES[status]:
+        with pytest.raises(IllegalReviewMove):
+            judged.moderate(verdict, note="", by=moderator, at=now())
+        assert judged.status is status
+        return
+    judged.moderate(verdict, note="why", by=moderator, at=now())
+    assert (judged.status, judged.moderated_by) == (verdict, moderator)
+    assert judged.moderation_note == "why"
+
+
+@pytest.mark.parametrize("status", list(ReviewStatus))
+def test_an_edit_asks_for_a_new_verdict(status: ReviewStatus) -> None:
+    edited = review(status)
+    edited.edit(rating=1, title="t", body="b", at=now())
+    assert edited.status is ReviewStatus.PENDING
+    assert (edited.moderated_by, edited.moderated_at, edited.moderation_note) == (None, None, "")
