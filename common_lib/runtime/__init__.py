@@ -168,7 +168,7 @@ def run_worker(
 def _spare_the_collector() -> None:
     """Take what the imports made, 150,000 objects, out of every later collection.
 
-    A full one stopped the process for 25 ms and more, in the middle of somebody's request.
+    A full one stops the process for some 90 ms, in the middle of somebody's request.
     """
     gc.collect()
     gc.freeze()
