@@ -12,6 +12,7 @@ from shop.stack.layout import (
     REGION,
     SERVICES,
     Layout,
+    original,
 )
 from shop.stack.ports import LOOPBACK, OFFSET_VARIABLE, Ports, port_variable
 
@@ -56,8 +57,8 @@ def wiring(layout: Layout, secrets: Secrets, name: str) -> dict[str, str]:
     """Return what ties the process to this stack, whatever the caller's environment says."""
     return {
         **_common(layout, secrets),
-        "SHOP_PORT": str(layout.ports.of(name)),
-        **_own(layout, secrets, name),
+        "SHOP_PORT": str(layout.port_of(name)),
+        **_own(layout, secrets, original(name)),
         **layout.env,
         **layout.process_env.get(name, {}),
     }
@@ -103,7 +104,7 @@ def _common(layout: Layout, secrets: Secrets) -> dict[str, str]:
         "SHOP_STOREFRONT_URL": layout.url("gateway"),
         "SHOP_PAYMENT_SANDBOX_URL": layout.url("payment-sandbox"),
         "SHOP_PAYMENT_WEBHOOK_SECRET": secrets.payment_webhook_secret,
-        **{f"SHOP_{name.upper()}_URL": layout.url(name) for name in SERVICES},
+        **{f"SHOP_{name.upper()}_URL": layout.urls(name) for name in SERVICES},
     }
 
 

@@ -1,6 +1,7 @@
 """Where one local stack lives: its folder, its ports, its databases and their addresses."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,13 +46,19 @@ MODULES = {
 PROCESS_NAMES = tuple(MODULES)
 
 
+def original(name: str) -> str:
+    """Return ``catalog`` for its twin ``catalog-2``, any other name as it is."""
+    return re.sub(r"-\d+$", "", name)
+
+
 @dataclass(frozen=True)
 class Layout:
     """What distinguishes one stack from another beside it on the same machine.
 
     ``home`` holds everything the stack writes; ``downloads`` the fetched programs, which stacks
     share. With ``single_mysql`` one server carries all four databases. With ``die_with_parent``
-    the kernel ends every process as soon as the thread that started it is gone.
+    the kernel ends every process as soon as the thread that started it is gone. ``twins`` are
+    further processes beside the first of their kind, such as ``catalog-2``, each with its port.
     """
 
     home: Path
@@ -63,6 +70,7 @@ class Layout:
     with_commander: bool = True
     env: Mapping[str, str] = field(default_factory=dict)
     process_env: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    twins: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def local(cls, environment: Mapping[str, str] | None = None) -> "Layout":
@@ -114,7 +122,15 @@ class Layout:
 
     def url(self, process: str) -> str:
         """Return the base URL of a process, for example of ``gateway`` or ``order-worker``."""
-        return f"http://{LOOPBACK}:{self.ports.of(process)}"
+        return f"http://{LOOPBACK}:{self.port_of(process)}"
+
+    def urls(self, service: str) -> str:
+        """Return the base URLs of a service and its twins, as the settings list them."""
+        twins = (name for name in self.twins if original(name) == service)
+        return ",".join(self.url(name) for name in (service, *twins))
+
+    def port_of(self, name: str) -> int:
+        return self.twins[name] if name in self.twins else self.ports.of(name)
 
     def mysql_port(self, service: str) -> int:
         first = next(iter(SERVICES.values()))

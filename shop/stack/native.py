@@ -20,7 +20,7 @@ from shop.stack.environment import (
     wiring,
 )
 from shop.stack.errors import StackError
-from shop.stack.layout import MODULES, PROCESS_NAMES, REPOSITORY, SERVICES, Layout
+from shop.stack.layout import MODULES, PROCESS_NAMES, REPOSITORY, SERVICES, Layout, original
 from shop.stack.ports import is_taken, port_taken
 from shop.stack.probe import is_ok
 from shop.stack.processes import Identity, Processes, Spec
@@ -168,7 +168,7 @@ class NativeStack:
 
     def is_ready(self, name: str) -> bool:
         if name.startswith("mysql-"):
-            return mysql.greets(self.layout.ports.of(name))
+            return mysql.greets(self.layout.port_of(name))
         if name == redis.NAME:
             return redis.answers(self.layout.ports.redis)
         paths = {localstack.NAME: "/_localstack/health", commander.NAME: "/"}
@@ -189,7 +189,7 @@ class NativeStack:
     def _stop(self, names: Iterable[str]) -> None:
         """Entrance first, then who works, then what they work with."""
         wanted = set(names)
-        parts = {name for name in wanted if name not in PROCESS_NAMES}
+        parts = {name for name in wanted if original(name) not in PROCESS_NAMES}
         entrance = wanted & {"gateway"}
         for group, deadline_s in (
             (entrance, STOP_DEADLINE_S),
@@ -226,7 +226,7 @@ class NativeStack:
         env = process_environment(self.layout, self.secrets, name, extra)
         return Spec(
             name=name,
-            argv=(sys.executable, "-m", MODULES[name]),
+            argv=(sys.executable, "-m", MODULES[original(name)]),
             env=env,
             cwd=REPOSITORY,
             wiring={key: value for key, value in env.items() if decides_about_processes(key)},
@@ -257,7 +257,7 @@ class NativeStack:
                 step.beat(", ".join(waiting))
                 for name in tuple(waiting):
                     if self._has_come_up(name, step.elapsed_s, deadline_s):
-                        port = self.layout.ports.of(name)
+                        port = self.layout.port_of(name)
                         self.progress.done(f"{name} on port {port}", step.elapsed_s)
                         waiting.remove(name)
                 time.sleep(POLL_S)
@@ -272,7 +272,7 @@ class NativeStack:
         return False
 
     def _died(self, name: str) -> StackError:
-        port = self.layout.ports.of(name)
+        port = self.layout.port_of(name)
         if is_taken(port):
             return port_taken(name, port)
         return self._with_log(f"{name} ended while starting", name)
@@ -287,7 +287,7 @@ class NativeStack:
 
     def _refuse_taken_ports(self, names: Iterable[str]) -> None:
         for name in names:
-            port = self.layout.ports.of(name)
+            port = self.layout.port_of(name)
             if self.processes.find(name) is None and is_taken(port):
                 raise port_taken(name, port)
 
