@@ -18,13 +18,13 @@ from shop.stack.layout import SERVICES
 URL_VARIABLE = "SHOP_DATABASE_URL"
 
 
-def upgrade(service: str, database_url: str) -> None:
-    """Bring one service's database to its newest schema; repeating it changes nothing."""
+def upgrade(service: str, database_url: str, revision: str = "head") -> None:
+    """Bring one service's database to its newest schema, or to the revision; safe to repeat."""
     config = Config()
     config.set_main_option("script_location", f"{SERVICES[service].package}:migrations")
     config.set_main_option("path_separator", "os")
     with _environment(URL_VARIABLE, database_url):
-        command.upgrade(config, "head")
+        command.upgrade(config, revision)
 
 
 @contextmanager

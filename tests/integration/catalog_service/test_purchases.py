@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -14,10 +14,13 @@ from catalog_service.models.inventory import ReservationStatus
 from catalog_service.models.reservations import ReserveCommand
 from catalog_service.services.reservations import confirm, release
 from common_lib.auth import Role
+from common_lib.database import Database
 from common_lib.events import Envelope
 from common_lib.events.orders import OrderCancelled, OrderConfirmed, OrderCreated, OrderEvent
 from common_lib.ids import new_id
 from common_lib.money import Money
+from shop.migrations import upgrade
+from shop.stack.native import NativeStack
 from tests.integration.catalog_service.conftest import Catalog
 
 
@@ -261,3 +264,53 @@ async def test_a_seller_edits_while_the_product_sells(catalog: Catalog) -> None:
 
     version, _ = await asyncio.gather(edit(), sell())
     assert await sold(catalog, product) == (20, version)
+
+
+async def test_what_was_sold_before_purchases_were_kept_is_counted_by_the_migration(
+    parts: NativeStack, open_database: Callable[[str], Database]
+) -> None:
+    url = parts.database_url("catalog")
+    server, name = url.rpartition("/")[0], f"scratch_catalog_{new_id().hex[-8:]}"
+    admin, old = open_database(url), open_database(f"{server}/{name}")
+    ids = {each: new_id().bytes for each in ("category", "product", "buyer", "order", "other")}
+    rows = (
+        (
+            "INSERT INTO categories (id, name, slug, created_at, updated_at)"
+            " VALUES (:category, 'C', 'c', NOW(), NOW())"
+        ),
+        (
+            "INSERT INTO products (id, category_id, name, slug, description, status, min_price_minor,"
+            " created_at, updated_at)"
+            " VALUES (:product, :category, 'P', 'p', '', 'ACTIVE', 1, NOW(), NOW())"
+        ),
+        (
+            "INSERT INTO reservations (id, order_id, fingerprint, user_id, status, expires_at,"
+            " created_at, updated_at) VALUES (:order, :order, 'f', :buyer, 'CONSUMED', NOW(), NOW(),"
+            " NOW()), (:other, :other, 'f', :buyer, 'RELEASED', NOW(), NOW(), NOW())"
+        ),
+        (
+            "INSERT INTO reservation_lines (reservation_id, variant_id, product_id, sku, name,"
+            " quantity, unit_price_minor, currency) VALUES (:order, :buyer, :product, 's', 'n', 2, 1,"
+            " 'INR'), (:order, :other, :product, 't', 'n', 3, 1, 'INR'),"
+            " (:other, :buyer, :product, 's', 'n', 7, 1, 'INR')"
+        ),
+    )
+    async with admin.connection() as connection:
+        await connection.execute(sa.text(f"CREATE DATABASE {name}"))
+    try:
+        await asyncio.to_thread(upgrade, "catalog", f"{server}/{name}", "0001")
+        async with old.connection() as connection:
+            for row in rows:
+                await connection.execute(sa.text(row), ids)
+            await connection.commit()
+        await asyncio.to_thread(upgrade, "catalog", f"{server}/{name}")
+        async with old.connection() as connection:
+            query = sa.text("SELECT user_id, product_id, order_id, quantity FROM purchases")
+            purchases = [tuple(row) for row in (await connection.execute(query)).all()]
+            totals = (await connection.execute(sa.text("SELECT total_sold FROM products"))).all()
+    finally:
+        async with admin.connection() as connection:
+            await connection.execute(sa.text(f"DROP DATABASE {name}"))
+
+    assert purchases == [(ids["buyer"], ids["product"], ids["order"], 5)]
+    assert [row[0] for row in totals] == [5]
