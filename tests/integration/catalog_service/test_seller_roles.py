@@ -182,7 +182,10 @@ async def test_an_approved_applicant_sells_with_the_token_at_hand(
     open_catalog: OpenCatalog, parts: NativeStack
 ) -> None:
     port = free_port()
-    catalog = await open_catalog(user_url=f"http://127.0.0.1:{port}")
+    # The one Redis of both, where the new role overrides that of tokens signed before.
+    catalog = await open_catalog(
+        user_url=f"http://127.0.0.1:{port}", redis_url=parts.layout.redis_url
+    )
     async with user_service(parts, port) as person:
         await (await person.register()).login()
         headers = catalog.bearer(Role.CUSTOMER, UUID(person.user_id))
