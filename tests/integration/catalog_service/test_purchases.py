@@ -286,12 +286,14 @@ async def test_what_was_sold_before_purchases_were_kept_is_counted_by_the_migrat
         (
             "INSERT INTO reservations (id, order_id, fingerprint, user_id, status, expires_at,"
             " created_at, updated_at)"
-            " VALUES (:order, :order, 'f', :buyer, 'CONSUMED', NOW(), NOW(), NOW()), (:other, :other, 'f', :buyer, 'RELEASED', NOW(), NOW(), NOW())"
+            " VALUES (:order, :order, 'f', :buyer, 'CONSUMED', NOW(), NOW(), NOW()),"
+            " (:other, :other, 'f', :buyer, 'RELEASED', NOW(), NOW(), NOW())"
         ),
         (
             "INSERT INTO reservation_lines (reservation_id, variant_id, product_id, sku, name,"
             " quantity, unit_price_minor, currency)"
-            " VALUES (:order, :buyer, :product, 's', 'n', 2, 1, 'INR'), (:order, :other, :product, 't', 'n', 3, 1, 'INR'),"
+            " VALUES (:order, :buyer, :product, 's', 'n', 2, 1, 'INR'),"
+            " (:order, :other, :product, 't', 'n', 3, 1, 'INR'),"
             " (:other, :buyer, :product, 's', 'n', 7, 1, 'INR')"
         ),
     )
