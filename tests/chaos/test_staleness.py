@@ -31,7 +31,7 @@ WRITERS = 2
 # The machine has other work: a reader asks a hundred times a second at most, a writer twenty.
 READ_PAUSE_S, WRITE_PAUSE_S = 0.01, 0.05
 STALE_AFTER_S = 1.0
-WATCHED_AFTERWARDS_S = 2.0
+WATCHED_AFTERWARDS_S = 1.5
 
 
 @pytest.fixture
@@ -150,7 +150,7 @@ async def test_a_changed_product_is_never_stale_after_a_second(
     two_catalogs: list[str], seller: Shopper
 ) -> None:
     async with watched(two_catalogs, seller) as watch:
-        await watch.written(60)
+        await watch.written(40)
 
 
 @pytest.mark.parametrize(
