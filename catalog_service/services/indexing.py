@@ -14,6 +14,7 @@ from uuid import UUID
 
 import structlog
 from prometheus_client import Counter
+from sqlalchemy.exc import IntegrityError
 
 from catalog_service.clients.elasticsearch import ALIAS, ElasticsearchClient, IndexMissing
 from catalog_service.models.search import SearchTarget
@@ -22,7 +23,7 @@ from catalog_service.queries import search_rebuilds as rebuilds
 from catalog_service.services.search.documents import document_of
 from catalog_service.services.search.elastic import source_of
 from common_lib.clock import now
-from common_lib.database import Database, WriteSession
+from common_lib.database import Database, WriteSession, is_duplicate_key
 from common_lib.errors import Unavailable
 
 log = structlog.get_logger(__name__)
@@ -43,9 +44,17 @@ async def mark(session: WriteSession, ids: Sequence[UUID]) -> None:
 
 
 async def index(session: WriteSession, ids: Sequence[UUID]) -> None:
-    """Write the copies of these products in MySQL as they are now."""
+    """Write the copies of these products in MySQL as they are now.
+
+    Raises Unavailable when a rebuild writes one of them at the same time: then it is done again.
+    """
     documents = [document_of(source) for source in await queries.sources(session, ids)]
-    await queries.replace_documents(session, ids, documents)
+    try:
+        await queries.replace_documents(session, ids, documents)
+    except IntegrityError as error:
+        if not is_duplicate_key(error):
+            raise
+        raise Unavailable("another indexer was quicker", retry_after_s=1) from error
 
 
 async def drained(stop: asyncio.Event, target: SearchTarget, drain: Drain) -> None:

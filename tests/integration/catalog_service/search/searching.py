@@ -136,12 +136,23 @@ class SearchShop:
 
     async def rebuild(self, target: SearchTarget) -> None:
         """Ask for a rebuild and carry it out."""
+        await self.ask_for_rebuild(target)
+        await self.finish_rebuilds()
+
+    async def ask_for_rebuild(self, target: SearchTarget) -> None:
         await self.catalog.database.transact(
             lambda session: search_rebuilds.request(session, target, unless_open=False)
         )
+
+    async def finish_rebuilds(self) -> None:
         rebuilder = Rebuilder(self.catalog.database, self.elastic)
         while await rebuilder.step():
             pass
+
+    async def make_due_now(self) -> None:
+        """Let what was put off after a failure be tried at once."""
+        statement = sa.text("UPDATE search_updates SET due_at = UTC_TIMESTAMP(6)")
+        await self.catalog.database.transact(lambda session: session.execute(statement))
 
     async def search(self, q: str, **parameters: Any) -> dict[str, Any]:
         found = await self.catalog.client.get("/api/products/search", params={"q": q, **parameters})
