@@ -32,6 +32,7 @@ _KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     RATING: ("rating",),
     NEWEST: (),
 }
+_MATCH: Final = "MATCH (words) AGAINST (:expression IN BOOLEAN MODE)"
 _COLUMNS: Final = (
     "product_id, category_id, seller_id, price_minor, CAST(100 * rating AS SIGNED), sold,"
     " in_stock, attributes"
@@ -55,16 +56,19 @@ class Wanted:
     score: Condition = Condition("0")
 
     def where(self) -> str:
-        """Return the whole WHERE clause."""
-        match = "MATCH (words) AGAINST (:expression IN BOOLEAN MODE)"
-        return " AND ".join([match, *(condition.sql for condition in self.conditions)])
+        """Return the whole WHERE clause; without an expression it leaves full text out."""
+        if not self.expression:
+            return self.rows()
+        return " AND ".join([_MATCH, *(condition.sql for condition in self.conditions)])
 
     def rows(self) -> str:
         """Return the WHERE clause without full text, for a walk along an index."""
         return " AND ".join(condition.sql for condition in self.conditions) or "1"
 
     def values(self) -> dict[str, Any]:
-        found: dict[str, Any] = {"expression": self.expression, **self.score.values}
+        found: dict[str, Any] = dict(self.score.values)
+        if self.expression:
+            found["expression"] = self.expression
         for condition in self.conditions:
             found |= condition.values
         return found
@@ -118,23 +122,29 @@ async def word_counts(
 
 
 async def candidates(session: AnySession, wanted: Wanted, *, limit: int) -> list[Candidate]:
-    """Return at most `limit` products that match, those that full text ranks highest."""
+    """Return at most `limit` products that match, those ranked highest.
+
+    Full text ranks what it has read anyway; without it the score of each row does.
+    """
+    order = _MATCH if wanted.expression else "score"
     select = sa.text(
-        f"SELECT {_COLUMNS}, {wanted.score.sql} FROM search_documents"  # noqa: S608
-        f" WHERE {wanted.where()}"
-        " ORDER BY MATCH (words) AGAINST (:expression IN BOOLEAN MODE) DESC LIMIT :row_limit"
+        f"SELECT {_COLUMNS}, {wanted.score.sql} AS score FROM search_documents"  # noqa: S608
+        f" WHERE {wanted.where()} ORDER BY {order} DESC LIMIT :row_limit"
     )
     rows = await session.execute(select, {**wanted.values(), "row_limit": limit})
     return [_candidate(row) for row in rows]
 
 
-async def walk(
+async def in_order(
     session: AnySession, wanted: Wanted, *, sort: str, after: Position | None, limit: int
 ) -> list[Candidate]:
-    """Return the next products along the index of `sort`; for words that are common there."""
+    """Return the next products in the order of `sort`.
+
+    Without an expression MySQL walks along the index of that order until it has enough.
+    """
     (column,) = _KEYS[sort] or ("product_id",)
     order = "ASC" if sort == PRICE else "DESC"
-    where, values = wanted.rows(), wanted.values()
+    where, values = wanted.where(), wanted.values()
     if after is not None:
         where += f" AND {_beyond(sort)}"
         values |= _position_values(sort, after)
@@ -143,9 +153,17 @@ async def walk(
         f"SELECT {_COLUMNS}, {wanted.score.sql} FROM search_documents"  # noqa: S608
         f" WHERE {where} ORDER BY {', '.join(f'{end} {order}' for end in ends)} LIMIT :row_limit"
     )
-    del values["expression"]
     rows = await session.execute(select, {**values, "row_limit": limit})
     return [_candidate(row) for row in rows]
+
+
+async def documents_in(session: AnySession, branch: Sequence[UUID]) -> int:
+    """Return how many products these categories hold, from their index alone."""
+    select = sa.text(
+        "SELECT COUNT(*) FROM search_documents WHERE category_id IN :branch"
+    ).bindparams(sa.bindparam("branch", expanding=True))
+    found = await session.execute(select, {"branch": [each.bytes for each in branch]})
+    return int(found.scalar_one())
 
 
 def conditions(filters: Filters, branch: Sequence[UUID] | None) -> tuple[Condition, ...]:

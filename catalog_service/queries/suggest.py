@@ -9,8 +9,7 @@ import sqlalchemy as sa
 
 from common_lib.database import AnySession
 
-_ESCAPE: Final = str.maketrans({"_": "|_", "%": "|%", "|": "||"})
-# Of a beginning as short as one letter, no more words or names than these are compared.
+# Of a beginning as short as one letter, no more words than these are compared.
 _COMPARED: Final = 3_000
 
 
@@ -47,7 +46,7 @@ async def like_words(
 
     `first` narrows them to words that begin so, by the primary key.
     """
-    tests = " OR ".join(f"word LIKE :p{n} ESCAPE '|'" for n in range(len(patterns)))
+    tests = " OR ".join(f"word LIKE :p{n}" for n in range(len(patterns)))
     within = "word >= :first AND word < :end AND " if first else ""
     values: dict[str, Any] = {f"p{n}": pattern for n, pattern in enumerate(patterns)}
     if first:
@@ -59,11 +58,6 @@ async def like_words(
     )
     rows = await session.execute(select, {**values, "row_limit": limit})
     return [KnownWord(*row) for row in rows]
-
-
-def escaped(text: str) -> str:
-    """Return the text as a LIKE pattern that fits it alone; the escape is a bar."""
-    return text.translate(_ESCAPE)
 
 
 async def products_matching(
@@ -79,28 +73,13 @@ async def products_matching(
     )
 
 
-async def products_holding(
-    session: AnySession, tokens: Sequence[str], *, limit: int
-) -> list[NamedProduct]:
-    """Return the products sold most that hold all the tokens, by a walk: for common words."""
-    tests = " AND ".join(f"INSTR(words, :t{n}) > 0" for n in range(len(tokens)))
-    values = {f"t{n}": f" {token}" for n, token in enumerate(tokens)}
+async def products_holding(session: AnySession, token: str, *, limit: int) -> list[NamedProduct]:
+    """Return the products sold most that hold the token, by a walk: for a common word."""
     return await _named(
         session,
-        "SELECT product_id, sold FROM search_documents"  # noqa: S608 - made of constants
-        f" WHERE {tests} ORDER BY sold DESC, product_id DESC LIMIT :row_limit",
-        {**values, "row_limit": limit},
-    )
-
-
-async def products_named(session: AnySession, start: str, *, limit: int) -> list[NamedProduct]:
-    """Return the products whose names begin with these words, those sold most first."""
-    return await _named(
-        session,
-        "SELECT product_id, sold FROM (SELECT product_id, sold FROM search_documents"
-        " WHERE names LIKE :start ESCAPE '|' LIMIT :compared) named"
+        "SELECT product_id, sold FROM search_documents WHERE INSTR(words, :token) > 0"
         " ORDER BY sold DESC, product_id DESC LIMIT :row_limit",
-        {"start": f"{escaped(start)}%", "compared": _COMPARED, "row_limit": limit},
+        {"token": f" {token}", "row_limit": limit},
     )
 
 

@@ -12,17 +12,27 @@ from catalog_service.schemas.search import (
     PRICE,
     RELEVANCE,
     FacetCounts,
+    Filters,
     Found,
     Position,
     Suggestion,
 )
 from catalog_service.services.search import counting, suggesting
 from catalog_service.services.search.backend import Query
-from catalog_service.services.search.plan import Counts, Plan, is_prefix, plan, walk_plan
+from catalog_service.services.search.plan import (
+    COMMON,
+    Counts,
+    Plan,
+    is_prefix,
+    plan,
+    without_full_text,
+)
 from common_lib.database import AnySession, Database
 
 # No more products than this are read, ranked and counted for one search.
-LOOKED_AT: Final = 1_000
+LOOKED_AT: Final = 500
+# Fewer than this are sorted; of more, a walk along the index of the order soon has a page.
+_SORTED: Final = 5_000
 _COUNTS_KEPT_S: Final = 60.0
 _MAX_COUNTS_KEPT: Final = 5_000
 
@@ -71,11 +81,21 @@ async def _looked_at(
 ) -> tuple[Plan, list[Candidate]]:
     """Return what matches, one more than is looked at where there is more."""
     planned = plan(query, counts)
+    if await _is_branch_shorter(session, query, planned):
+        wanted = without_full_text(query, planned)
+        planned = replace(planned, wanted=wanted, is_whole=True)
     rows = await queries.candidates(session, planned.wanted, limit=LOOKED_AT + 1)
-    if not rows and not planned.is_whole:
+    if not rows and not planned.is_whole and query.filters == Filters():
         planned = plan(query, counts, is_whole=True)
         rows = await queries.candidates(session, planned.wanted, limit=LOOKED_AT + 1)
     return planned, rows
+
+
+async def _is_branch_shorter(session: AnySession, query: Query, planned: Plan) -> bool:
+    """Tell whether the category holds fewer products than full text has entries to read."""
+    if not query.branch or planned.size <= COMMON // 2:
+        return False
+    return await queries.documents_in(session, query.branch) < planned.size
 
 
 async def _facets(
@@ -95,12 +115,13 @@ async def _facets(
 async def _page(
     session: AnySession, query: Query, planned: Plan, rows: list[Candidate], *, is_all: bool
 ) -> list[Candidate]:
-    """Return the page and one more; past what was looked at only an index keeps the order."""
+    """Return the page and one more; what was not looked at is put in order by MySQL."""
     if is_all or query.sort == RELEVANCE:
         return _sorted_page(rows[:LOOKED_AT], query)
-    return await queries.walk(
+    is_walk = planned.size > _SORTED
+    return await queries.in_order(
         session,
-        walk_plan(query, planned),
+        without_full_text(query, planned) if is_walk else planned.wanted,
         sort=query.sort,
         after=query.after,
         limit=query.limit + 1,

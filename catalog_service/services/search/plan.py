@@ -33,10 +33,14 @@ Counts = Mapping[str, tuple[int, int]]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`is_whole` is false where descriptions were left out for a word."""
+    """`is_whole` is false where descriptions were left out for a word.
+
+    `size` is how many entries full text reads for the rarest word.
+    """
 
     wanted: Wanted
     is_whole: bool
+    size: int
 
 
 def is_prefix(word: str) -> bool:
@@ -67,16 +71,17 @@ def plan(query: Query, counts: Counts, *, is_whole: bool = False) -> Plan:
     return Plan(
         Wanted(expression, tuple(row_conditions), score_of(query.terms)),
         is_whole=len(fields) > 1,
+        size=size,
     )
 
 
-def walk_plan(query: Query, planned: Plan) -> Wanted:
-    """Return the same search without full text, for a walk along the index of its order."""
+def without_full_text(query: Query, planned: Plan) -> Wanted:
+    """Return the same search with every word looked for in the rows."""
     fields = (NAME_FIELD, TEXT_FIELD)
     found = [has_term(term, f"w{n}", fields) for n, term in enumerate(query.terms)]
     filters = conditions(query.filters, query.branch)
     attributes = has_attributes(query.filters)
-    return replace(planned.wanted, conditions=(*found, *filters, *attributes))
+    return replace(planned.wanted, expression="", conditions=(*found, *filters, *attributes))
 
 
 def match(term: Term, fields: tuple[str, ...] = (NAME_FIELD, TEXT_FIELD)) -> str:

@@ -13,7 +13,7 @@ from common_lib.database import AnySession
 _MOST_WORDS: Final = 3
 _COMPARED_WORDS: Final = 8
 # Above so many products a walk along the best sold is shorter than full text.
-_COMMON: Final = 2_000
+_COMMON: Final = 800
 
 
 async def suggest(
@@ -77,10 +77,9 @@ async def _products(
 ) -> list[NamedProduct]:
     """Return products of all the words before and any of the last; the cheaper way of two."""
     rarest = min([sum(one.name_count for one in last), *(one.name_count for one in before)])
-    if rarest <= _COMMON:
+    if before or rarest <= _COMMON:
         required = [f"+{NAME_FIELD}{one.word}" for one in before]
         choices = " ".join(f"{NAME_FIELD}{one.word}" for one in last)
         expression = " ".join([*required, f"+({choices})"])
         return await queries.products_matching(session, expression, limit=limit)
-    tokens = [f"{NAME_FIELD}{one.word} " for one in (*before, last[0])]
-    return await queries.products_holding(session, tokens, limit=limit)
+    return await queries.products_holding(session, f"{NAME_FIELD}{last[0].word} ", limit=limit)
