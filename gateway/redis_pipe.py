@@ -75,9 +75,10 @@ class RedisPipe(asyncio.Protocol):
         self._outgoing.clear()
         if self._transport is None or not data:
             return
-        self._transport.write(data)
+        # First the timer: a write to a connection that has just gone may raise.
         if self._timer is None:
             self._timer = self._loop.call_later(self._timeout_s, self._look_at_oldest)
+        self._transport.write(data)
 
     def _look_at_oldest(self) -> None:
         self._timer = None
@@ -107,6 +108,8 @@ class RedisPipe(asyncio.Protocol):
             async with asyncio.timeout(self._timeout_s):
                 await self._loop.create_connection(lambda: self, host, port, ssl=is_tls or None)
         except (OSError, TimeoutError) as error:
+            # uvloop closes a connection made as the time runs out, and tells nobody.
+            self._give_up("not connected")
             self._rest(type(error).__name__)
         finally:
             self._connecting = None
