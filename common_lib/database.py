@@ -45,6 +45,8 @@ DUPLICATE_KEY: Final = 1062
 LOCK_WAIT_TIMEOUT: Final = 1205
 DEADLOCK: Final = 1213
 NULL_REFUSED: Final = 1048
+ROW_REFERENCED: Final = 1451
+NO_REFERENCED_ROW: Final = 1452
 CHECK_VIOLATED: Final = frozenset({3819, 4025})  # MySQL, MariaDB
 _CONNECTION_LOST: Final = frozenset({2003, 2006, 2013, 2014, 2055, 1927, 4031, 1053, 1077, 1079})
 # Too many connections, or read-only.
@@ -204,6 +206,16 @@ def is_lock_conflict(error: BaseException) -> bool:
 def is_duplicate_key(error: BaseException, key: str = "") -> bool:
     """Tell whether a unique key refused a row; `key` narrows it to the key's name."""
     return error_code(error) == DUPLICATE_KEY and key in str(error)
+
+
+def is_foreign_key_refused(error: BaseException, key: str = "") -> bool:
+    """Tell whether a row was refused because what it names is not there; `key` as above."""
+    return error_code(error) == NO_REFERENCED_ROW and key in str(error)
+
+
+def is_still_referenced(error: BaseException) -> bool:
+    """Tell whether a row was kept because a foreign key leads to it."""
+    return error_code(error) == ROW_REFERENCED
 
 
 def is_check_violation(error: BaseException) -> bool:

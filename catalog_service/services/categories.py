@@ -18,12 +18,10 @@ from catalog_service.schemas.categories import (
     CategoryTree,
 )
 from common_lib.clock import now
-from common_lib.database import Database, WriteSession, error_code, is_duplicate_key
+from common_lib.database import Database, WriteSession, is_duplicate_key, is_still_referenced
 from common_lib.errors import Conflict, FieldError, NotFound, Rejected
 from common_lib.ids import new_id
 
-# MySQL's ER_ROW_IS_REFERENCED_2: a foreign key leads here.
-_IN_USE = 1451
 _SLUG_LENGTH = 120
 
 
@@ -106,7 +104,7 @@ async def delete(database: Database, category_id: UUID) -> None:
     try:
         is_deleted = await database.transact(lambda session: delete_category(session, category_id))
     except IntegrityError as error:
-        if error_code(error) == _IN_USE:
+        if is_still_referenced(error):
             raise CategoryNotEmpty from None
         raise
     if not is_deleted:

@@ -9,7 +9,7 @@ from catalog_service.services.products.rules import (
     Expectation,
     lock_own,
     save,
-    with_unique_names,
+    with_refusals,
 )
 from catalog_service.services.products.shapes import variant_out
 from catalog_service.services.products.variants import (
@@ -50,7 +50,7 @@ async def add(
         await stock_shelves(session, [(variant, body)], principal.user_id)
         return variant_out(variant, body.quantity), product.version
 
-    return await with_unique_names(lambda: database.transact(work))
+    return await with_refusals(lambda: database.transact(work))
 
 
 async def change(

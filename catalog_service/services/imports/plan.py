@@ -43,6 +43,15 @@ class Known:
     currency: str
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What the database has against a product as a whole."""
+
+    column: str
+    code: str
+    detail: str
+
+
 @dataclass
 class Plan:
     """The outcome so far, in memory alone."""
@@ -75,11 +84,12 @@ class Plan:
         if cells is not None:
             self._take_rows(rows, cells, product)
 
-    def refuse_whole(self, group: Group, code: str, detail: str) -> None:
+    def refuse_whole(self, group: Group, refusal: Refusal) -> None:
         """Refuse a product that the database would not take."""
         self.rows += len(group.rows)
         self.errors += [row.error for row in group.rows if row.error is not None]
-        self._refuse([r for r in group.rows if r.error is None], csv_format.SKU, code, detail)
+        rows = [row for row in group.rows if row.error is None]
+        self._refuse(rows, refusal.column, refusal.code, refusal.detail)
 
     def _product(self, group: Group, rows: Sequence[Row]) -> Product | None:
         """Return the owner's product of the first known SKU, else the one with that slug."""

@@ -26,15 +26,20 @@ from catalog_service.services.announcements import Announcements
 from catalog_service.services.imports import format as csv_format
 from catalog_service.services.imports import reader
 from catalog_service.services.imports.cells import CategoryNames
-from catalog_service.services.imports.plan import Known, Plan
+from catalog_service.services.imports.plan import Known, Plan, Refusal
 from catalog_service.services.imports.reader import Group
-from catalog_service.services.products.rules import SellerNotActive, SkuTaken, tell_of_change
+from catalog_service.services.products.rules import (
+    SellerNotActive,
+    SkuTaken,
+    is_category_gone,
+    tell_of_change,
+)
 from catalog_service.services.products.variants import stock_shelves
 from catalog_service.settings import SERVICE
 from common_lib.clock import Clock, now
 from common_lib.crash_points import crash_point
 from common_lib.database import Database, WriteSession
-from common_lib.errors import Conflict, Unavailable
+from common_lib.errors import Unavailable
 from common_lib.events.catalog import ProductCreated
 from common_lib.outbox import enqueue
 
@@ -122,7 +127,7 @@ class Importer:
         await self._end(job, ImportStatus.DONE)
 
     async def _carry_out(self, job: Job, chunk: Sequence[Group]) -> None:
-        """Do a chunk; what a unique key refuses is tried again product by product."""
+        """Do a chunk; what a key refuses is tried again product by product."""
         try:
             await self._transact(job, chunk)
         except IntegrityError:
@@ -133,11 +138,11 @@ class Importer:
     async def _carry_out_alone(self, job: Job, group: Group) -> None:
         try:
             await self._transact(job, [group])
-        except IntegrityError:
-            await self._transact(job, [group], refusal=SkuTaken())
+        except IntegrityError as error:
+            await self._transact(job, [group], refusal=_refusal(error))
 
     async def _transact(
-        self, job: Job, chunk: Sequence[Group], refusal: Conflict | None = None
+        self, job: Job, chunk: Sequence[Group], refusal: Refusal | None = None
     ) -> None:
         async def work(session: WriteSession) -> tuple[Plan, Lease]:
             row = await queries.lock_leased(session, job.lease)
@@ -149,7 +154,7 @@ class Importer:
                 if refusal is None:
                     plan.take(group)
                 else:
-                    plan.refuse_whole(group, refusal.code, refusal.title)
+                    plan.refuse_whole(group, refusal)
             await _save(session, plan, job.actor_id)
             lease = await self._advance(session, row, plan)
             await session.flush()
@@ -233,6 +238,12 @@ def _chunks(job: Job, chunk_rows: int) -> Iterator[list[Group]]:
             chunk = []
     if chunk:
         yield chunk
+
+
+def _refusal(error: IntegrityError) -> Refusal:
+    if is_category_gone(error):
+        return Refusal(csv_format.CATEGORY, "unknown_category", "there is no such category")
+    return Refusal(csv_format.SKU, SkuTaken.code, SkuTaken.title)
 
 
 async def _require_active(session: WriteSession, seller_id: UUID | None) -> None:

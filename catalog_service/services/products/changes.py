@@ -14,7 +14,8 @@ from catalog_service.services.products.rules import (
     require_active_store,
     save,
     seller_for,
-    with_unique_names,
+    unknown_category,
+    with_refusals,
 )
 from catalog_service.services.products.variants import (
     apply_change,
@@ -50,7 +51,7 @@ async def create(
         await _save_new(session, detail, body, principal.user_id)
         return detail
 
-    return await with_unique_names(lambda: database.transact(work))
+    return await with_refusals(lambda: database.transact(work))
 
 
 async def update(
@@ -78,7 +79,7 @@ async def update(
         await save(session, product)
         return await _detail(session, product_id)
 
-    return await with_unique_names(lambda: database.transact(work))
+    return await with_refusals(lambda: database.transact(work))
 
 
 async def set_status(
@@ -135,7 +136,7 @@ async def _detail(session: WriteSession, product_id: UUID) -> ProductDetail:
 
 async def _require_category(session: WriteSession, category_id: UUID) -> None:
     if not await queries.category_exists(session, category_id):
-        raise invalid("/categoryId", "unknown_category", "there is no such category")
+        raise unknown_category()
 
 
 def _new_product(body: ProductIn, seller_id: UUID | None) -> ProductDetail:

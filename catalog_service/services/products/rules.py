@@ -11,7 +11,12 @@ from catalog_service.models.products import Product
 from catalog_service.queries import products as queries
 from catalog_service.settings import SERVICE
 from common_lib.auth import Principal, Role
-from common_lib.database import AnySession, WriteSession, is_duplicate_key
+from common_lib.database import (
+    AnySession,
+    WriteSession,
+    is_duplicate_key,
+    is_foreign_key_refused,
+)
 from common_lib.errors import (
     Conflict,
     FieldError,
@@ -136,8 +141,8 @@ async def tell_of_change(session: WriteSession, product: Product) -> None:
     await enqueue(session, event, source=SERVICE)
 
 
-async def with_unique_names(call: Callable[[], Awaitable[T]]) -> T:
-    """Await the call; what a unique key refused becomes SlugTaken or SkuTaken."""
+async def with_refusals(call: Callable[[], Awaitable[T]]) -> T:
+    """Await the call; what a key refused becomes SlugTaken, SkuTaken or InvalidProduct."""
     try:
         return await call()
     except IntegrityError as error:
@@ -145,7 +150,18 @@ async def with_unique_names(call: Callable[[], Awaitable[T]]) -> T:
             raise SlugTaken from error
         if is_duplicate_key(error, "uq_product_variants_sku"):
             raise SkuTaken from error
+        if is_category_gone(error):
+            raise unknown_category() from error
         raise
+
+
+def is_category_gone(error: IntegrityError) -> bool:
+    """Tell whether a product's category was deleted after it had been looked for."""
+    return is_foreign_key_refused(error, "fk_products_category_id")
+
+
+def unknown_category() -> InvalidProduct:
+    return invalid("/categoryId", "unknown_category", "there is no such category")
 
 
 def invalid(pointer: str, code: str, detail: str) -> InvalidProduct:
