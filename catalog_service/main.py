@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from fastapi import FastAPI
@@ -14,7 +13,7 @@ from catalog_service.api.hot_reads import HOT_READS
 from catalog_service.clients.elasticsearch import ElasticsearchClient, search_http
 from catalog_service.clients.pictures import Redrawer
 from catalog_service.clients.storage import ImageStore
-from catalog_service.clients.users import UserClient, keys_from
+from catalog_service.clients.users import UserClient
 from catalog_service.models.reservations import ReserveCommand
 from catalog_service.services.announcements import Announcements
 from catalog_service.services.batcher import BatchResult, Limits, ReservationBatcher
@@ -27,15 +26,7 @@ from catalog_service.services.search.searching import Searcher
 from catalog_service.services.seller_roles import SellerRoles
 from catalog_service.services.shelf_keeper import ShelfKeeper
 from catalog_service.settings import SERVICE, Settings
-from common_lib.auth import (
-    Authenticator,
-    JwksCache,
-    KeySource,
-    ServiceTokens,
-    Sessions,
-    SigningKey,
-    TokenVerifier,
-)
+from common_lib.auth import KeySource, ServiceTokens, SigningKey, authentication
 from common_lib.cache import create_redis
 from common_lib.database import Database
 from common_lib.http_client import HttpClient
@@ -50,28 +41,22 @@ def build_app(settings: Settings, *, keys: KeySource | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         database, redis = Database(settings), create_redis(settings.redis_url)
-        parts = urlsplit(settings.jwks_url)
-        users = HttpClient("user-service", [f"{parts.scheme}://{parts.netloc}"], timeout_s=2)
-        verifier = TokenVerifier(
-            keys or JwksCache(keys_from(users, parts.path)),
-            issuer=settings.jwt_issuer,
-            audience=settings.jwt_audience,
-        )
-        app.state.authenticator = Authenticator(verifier, Sessions(redis), services)
-        callee = HttpClient("user-service", settings.user_url, timeout_s=2, tokens=services)
+        users = HttpClient("user-service", settings.user_url, timeout_s=2, tokens=services)
         search_index = search_http(settings)
-        deps = wire(settings, database, redis, UserClient(callee), search_index)
+        deps = wire(settings, database, redis, UserClient(users), search_index)
         app.state.deps = deps
         app.state.checks = {
             "database": Check(database.ping),
             "redis": Check(redis.ping, is_required=False),
         }
-        async with background(**deps.announcements.listeners()):
+        async with (
+            authentication(settings, redis, services, keys) as app.state.authenticator,
+            background(**deps.announcements.listeners()),
+        ):
             yield
         await deps.batcher.close()
         await deps.images.store.close()
         await search_index.close()
-        await callee.close()
         await users.close()
         await redis.aclose()
         await database.close()

@@ -5,15 +5,11 @@ The services check tokens and rights themselves; a request without a token passe
 
 import re
 from collections import OrderedDict
-from collections.abc import Mapping
-from http import HTTPStatus
-from typing import Any, Final, NamedTuple
-from urllib.parse import urlsplit
+from typing import Final, NamedTuple
 
 from common_lib.auth import (
     MAX_TOKEN_LENGTH,
     InvalidToken,
-    JwksCache,
     Principal,
     TokenVerifier,
     Unauthenticated,
@@ -21,8 +17,6 @@ from common_lib.auth import (
     revocation_keys,
     trusted_without_redis,
 )
-from common_lib.errors import Unavailable
-from common_lib.http_client import HttpClient
 from gateway.limits import Limiter, Subject, Verdict
 
 # Tokens in addresses end up in logs and histories (RFC 6750, 2.3 and 5.3).
@@ -85,18 +79,3 @@ def ensure_not_revoked(principal: Principal, verdict: Verdict) -> None:
         apply_revocation(principal, verdict.session, verdict.role)
     else:
         trusted_without_redis(principal)
-
-
-def jwks_at(url: str) -> tuple[JwksCache, HttpClient]:
-    """Return the user service's keys, and the client that fetches them, to be closed at the end."""
-    parts = urlsplit(url)
-    client = HttpClient("jwks", [f"{parts.scheme}://{parts.netloc}"], timeout_s=2.0)
-
-    async def document() -> Mapping[str, Any]:
-        answer = await client.request("GET", parts.path, is_idempotent=True)
-        if answer.status != HTTPStatus.OK:
-            raise Unavailable("the keys for checking tokens cannot be fetched", retry_after_s=1)
-        keys: Mapping[str, Any] = answer.json()
-        return keys
-
-    return JwksCache(document), client

@@ -1,6 +1,5 @@
 """The front door: settings → pools, keys, limiter → app."""
 
-import gc
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -9,13 +8,12 @@ from typing import Final
 
 from fastapi import FastAPI
 
-from common_lib.auth import TokenVerifier
+from common_lib.auth import JwksCache, TokenVerifier, remote_keys
 from common_lib.cache import create_redis
 from common_lib.errors import Unavailable
 from common_lib.runtime import Check, background, create_app, every, metrics_server, serve
 from common_lib.settings import Profile
 from gateway import pages
-from gateway.auth import jwks_at
 from gateway.edge import EdgeLimits, EdgeProtocol
 from gateway.limits import RING_SCRIPT, Limiter
 from gateway.pool import Upstream
@@ -48,8 +46,13 @@ def build_app(settings: GatewaySettings) -> Proxy:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: GatewaySettings = app.state.settings
+    async with remote_keys(settings.jwks_url) as keys, _wired(app, settings, keys):
+        yield
+
+
+@asynccontextmanager
+async def _wired(app: FastAPI, settings: GatewaySettings, keys: JwksCache) -> AsyncIterator[None]:
     redis = create_redis(settings.redis_url, timeout_s=settings.redis_timeout_s)
-    keys, jwks_client = jwks_at(settings.jwks_url)
     verifier = TokenVerifier(keys, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
     upstreams = build_upstreams(settings)
     pipe = RedisPipe(settings.redis_url, RING_SCRIPT, timeout_s=settings.redis_timeout_s)
@@ -67,9 +70,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         for upstream in upstreams.values():
             upstream.sweep()
 
-    # What start-up made stays: collecting over it again and again stalls the loop for tens of ms.
-    gc.collect()
-    gc.freeze()
     async with (
         metrics_server(settings, settings.metrics_port),
         background(sweeper=every(_SWEEP_S, sweep)),
@@ -77,7 +77,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
     for upstream in upstreams.values():
         upstream.close()
-    await jwks_client.close()
     await pipe.close()
     await redis.aclose()
 

@@ -35,7 +35,7 @@ Service = Annotated[str, Depends(_admit_service)]
 
 async def reserve(request: Request) -> Response:
     """Hold stock for an order: all lines or none. Safe to repeat with the same reservation id."""
-    _admit_service(request)
+    await _admit_service(request)
     body = await _reserve_in(request)
     held, timings = await deps_of(request).batcher.reserve(_command(body))
     _log_steps(timings)

@@ -1,8 +1,6 @@
-"""The user service: the keys by which access tokens are checked, and who becomes a seller."""
+"""The user service, which makes the owner of a store a seller."""
 
-from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
-from typing import Any
 from uuid import UUID
 
 from common_lib.errors import NotFound, Unavailable
@@ -32,16 +30,3 @@ class UserClient:
             raise NotFound
         if answer.status != HTTPStatus.OK:
             raise RoleNotGranted(f"the user service answered {answer.status}")
-
-
-def keys_from(http: HttpClient, path: str) -> Callable[[], Awaitable[Mapping[str, Any]]]:
-    """Return a function that fetches the JWKS document; it raises Unavailable."""
-
-    async def fetch() -> Mapping[str, Any]:
-        answer = await http.request("GET", path, is_idempotent=True)
-        if answer.status != HTTPStatus.OK:
-            raise Unavailable("the keys for checking tokens cannot be fetched", retry_after_s=1)
-        document: Mapping[str, Any] = answer.json()
-        return document
-
-    return fetch

@@ -2,7 +2,7 @@
 
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -83,16 +83,3 @@ def _contact(body: Mapping[str, Any]) -> Contact:
     if address is not None:
         address = {name: address[name] for name in _SNAPSHOT if address.get(name) is not None}
     return Contact(body["email"], body["fullName"], address)
-
-
-def keys_from(http: HttpClient, path: str) -> Callable[[], Awaitable[Mapping[str, Any]]]:
-    """Return a function that fetches the user service's public keys; it raises Unavailable."""
-
-    async def fetch() -> Mapping[str, Any]:
-        answer = await http.request("GET", path, is_idempotent=True)
-        if answer.status != _OK:
-            raise Unavailable("the keys for checking tokens cannot be fetched", retry_after_s=1)
-        keys: Mapping[str, Any] = answer.json()
-        return keys
-
-    return fetch

@@ -1,0 +1,181 @@
+"""Access tokens of people and 60-second tokens of services: issued and checked."""
+
+import hashlib
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any, Final
+from uuid import UUID
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from common_lib.auth.keys import ALGORITHM, KeySource, SigningKey, base64url
+from common_lib.auth.principals import (
+    InvalidToken,
+    Principal,
+    Role,
+    TokenExpired,
+    WrongTokenType,
+)
+from common_lib.clock import now
+from common_lib.ids import UserId
+
+ACCESS_TYPE: Final = "at+jwt"
+REFRESH_TYPE: Final = "rt+jwt"
+SERVICE_TYPE: Final = "service+jwt"
+ACCESS_LIFETIME_S: Final = 30 * 60
+SERVICE_LIFETIME_S: Final = 60
+LEEWAY_S: Final = 30
+MAX_TOKEN_LENGTH: Final = 4096
+_MAX_CACHED_TOKENS: Final = 20_000
+
+
+class TokenSigner:
+    """Issues access tokens; held by the user service alone."""
+
+    def __init__(self, key: SigningKey, *, issuer: str, audience: str) -> None:
+        self._key = key
+        self._issuer = issuer
+        self._audience = audience
+
+    def access(
+        self, user_id: UUID, role: Role, session_id: str, *, lifetime_s: int = ACCESS_LIFETIME_S
+    ) -> str:
+        issued_at = int(now().timestamp())
+        claims = {
+            "iss": self._issuer,
+            "aud": self._audience,
+            "sub": str(user_id),
+            "jti": session_id,
+            "role": role.value,
+            "iat": issued_at,
+            "exp": issued_at + lifetime_s,
+        }
+        return self._key.sign(claims, ACCESS_TYPE)
+
+
+class TokenVerifier:
+    """Checks access tokens. A token seen before is looked up; its expiry is still checked."""
+
+    def __init__(self, keys: KeySource, *, issuer: str, audience: str) -> None:
+        self._keys = keys
+        self._issuer = issuer
+        self._audience = audience
+        self._seen: OrderedDict[str, Principal] = OrderedDict()
+
+    def known(self, token: str) -> Principal | None:
+        """Return the caller of a token checked before, without waiting; None if it is new."""
+        principal = self._seen.get(token)
+        if principal is not None and time.time() > principal.expires_at + LEEWAY_S:
+            raise TokenExpired
+        return principal
+
+    async def verify(self, token: str) -> Principal:
+        """Return the caller. Raises InvalidToken, TokenExpired or WrongTokenType."""
+        principal = self.known(token)
+        if principal is None:
+            principal = _principal(await self._checked(token))
+            self._remember(token, principal)
+        return principal
+
+    async def _checked(self, token: str) -> dict[str, Any]:
+        header = _header(token)
+        if header.get("typ") != ACCESS_TYPE:
+            raise WrongTokenType
+        key = await self._keys.key(str(header.get("kid", "")))
+        if key is None:
+            raise InvalidToken
+        return _decode(token, key, audience=self._audience, issuer=self._issuer)
+
+    def _remember(self, token: str, principal: Principal) -> None:
+        self._seen[token] = principal
+        if len(self._seen) > _MAX_CACHED_TOKENS:
+            self._seen.popitem(last=False)
+
+
+class ServiceTokens:
+    """Issues and checks the tokens with which services call each other."""
+
+    def __init__(self, key: SigningKey, service: str) -> None:
+        self._key = key
+        self._service = service
+        self._issued: dict[str, tuple[float, str]] = {}
+        self._seen: OrderedDict[str, tuple[float, str]] = OrderedDict()
+
+    def issue(self, audience: str) -> str:
+        """Return a token for `audience`, signed anew when less than half of its life is left."""
+        ready = self._issued.get(audience)
+        if ready is not None and ready[0] - time.time() > SERVICE_LIFETIME_S / 2:
+            return ready[1]
+        issued_at = int(time.time())
+        claims = {
+            "iss": self._service,
+            "sub": self._service,
+            "aud": audience,
+            "jti": base64url(hashlib.sha256(f"{audience}{time.time_ns()}".encode()).digest()[:12]),
+            "iat": issued_at,
+            "exp": issued_at + SERVICE_LIFETIME_S,
+        }
+        token = self._key.sign(claims, SERVICE_TYPE)
+        self._issued[audience] = (float(issued_at + SERVICE_LIFETIME_S), token)
+        return token
+
+    def verify(self, token: str) -> str:
+        """Return the calling service. Raises InvalidToken, TokenExpired or WrongTokenType."""
+        seen = self._seen.get(token)
+        if seen is not None and time.time() <= seen[0] + LEEWAY_S:
+            return seen[1]
+        if _header(token).get("typ") != SERVICE_TYPE:
+            raise WrongTokenType
+        claims = _decode(token, self._key.public, audience=self._service, issuer=None)
+        self._seen[token] = (float(claims["exp"]), str(claims["sub"]))
+        if len(self._seen) > _MAX_CACHED_TOKENS:
+            self._seen.popitem(last=False)
+        return str(claims["sub"])
+
+
+def _header(token: str) -> dict[str, Any]:
+    """Return the unverified header. Raises InvalidToken unless it names ES256."""
+    if len(token) > MAX_TOKEN_LENGTH:
+        raise InvalidToken
+    try:
+        header = jwt.get_unverified_header(token)
+    except jwt.InvalidTokenError:
+        raise InvalidToken from None
+    if header.get("alg") != ALGORITHM:
+        raise InvalidToken
+    return header
+
+
+def _decode(
+    token: str, key: ec.EllipticCurvePublicKey, *, audience: str, issuer: str | None
+) -> dict[str, Any]:
+    try:
+        return jwt.decode(
+            token,
+            key,
+            algorithms=[ALGORITHM],
+            audience=audience,
+            issuer=issuer,
+            leeway=LEEWAY_S,
+            # PyJWT accepts a token without `exp` unless it is named here.
+            options={"require": ["exp", "iat", "iss", "aud", "sub", "jti"]},
+        )
+    except jwt.ExpiredSignatureError:
+        raise TokenExpired from None
+    except (jwt.InvalidTokenError, ValueError, TypeError):
+        raise InvalidToken from None
+
+
+def _principal(claims: Mapping[str, Any]) -> Principal:
+    try:
+        return Principal(
+            user_id=UserId(UUID(claims["sub"])),
+            role=Role(claims["role"]),
+            session_id=str(claims["jti"]),
+            issued_at=int(claims["iat"]),
+            expires_at=int(claims["exp"]),
+        )
+    except (KeyError, ValueError, AttributeError):
+        raise InvalidToken from None
