@@ -7,10 +7,9 @@ in the rows it gives, and no more than `limit` rows are read (ADR 0018).
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-import orjson
 import sqlalchemy as sa
 
 from catalog_service.schemas.search import (
@@ -74,28 +73,32 @@ class Wanted:
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    product_id: UUID
-    category_id: UUID
-    seller_id: UUID | None
+class Candidate(NamedTuple):
+    """A row that matches, as it was read: there are hundreds in a search, so little is made of it.
+
+    Ids are bytes, and `attributes` is JSON.
+    """
+
+    product: bytes
+    category: bytes
+    seller: bytes | None
     price_minor: int
     rating_hundredths: int
     sold: int
-    is_in_stock: bool
-    attributes: Mapping[str, Sequence[str]]
+    is_in_stock: int
+    attributes: str
     score: int
 
+    def value(self, sort: str) -> tuple[int, ...]:
+        """Return what the order of `sort` goes by, before the id."""
+        if sort == RELEVANCE:
+            return self.score, self.sold
+        if sort == RATING:
+            return (self.rating_hundredths,)
+        return () if sort == NEWEST else (self.price_minor,)
+
     def position(self, sort: str) -> Position:
-        """Return where this product stands in the order of `sort`."""
-        value = {
-            RELEVANCE: (self.score, self.sold),
-            PRICE: (self.price_minor,),
-            PRICE_DOWN: (self.price_minor,),
-            RATING: (self.rating_hundredths,),
-            NEWEST: (),
-        }[sort]
-        return Position(value, self.product_id)
+        return Position(self.value(sort), UUID(bytes=self.product))
 
 
 async def word_counts(
@@ -132,7 +135,7 @@ async def candidates(session: AnySession, wanted: Wanted, *, limit: int) -> list
         f" WHERE {wanted.where()} ORDER BY {order} DESC LIMIT :row_limit"
     )
     rows = await session.execute(select, {**wanted.values(), "row_limit": limit})
-    return [_candidate(row) for row in rows]
+    return [Candidate._make(row) for row in rows]
 
 
 async def in_order(
@@ -154,7 +157,7 @@ async def in_order(
         f" WHERE {where} ORDER BY {', '.join(f'{end} {order}' for end in ends)} LIMIT :row_limit"
     )
     rows = await session.execute(select, {**values, "row_limit": limit})
-    return [_candidate(row) for row in rows]
+    return [Candidate._make(row) for row in rows]
 
 
 async def documents_in(session: AnySession, branch: Sequence[UUID]) -> int:
@@ -207,18 +210,3 @@ def _position_values(sort: str, after: Position) -> dict[str, Any]:
     elif sort != NEWEST:
         values["after_value"] = after.value[0]
     return values
-
-
-def _candidate(row: Any) -> Candidate:
-    product_id, category_id, seller_id, price, rating, sold, in_stock, attributes, score = row
-    return Candidate(
-        UUID(bytes=product_id),
-        UUID(bytes=category_id),
-        UUID(bytes=seller_id) if seller_id else None,
-        price,
-        rating,
-        sold,
-        bool(in_stock),
-        orjson.loads(attributes),
-        int(score),
-    )

@@ -5,6 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any, Final
+from uuid import UUID
+
+import orjson
 
 from catalog_service.models.search_text import fold
 from catalog_service.queries.search import Candidate
@@ -24,17 +27,21 @@ _MAX_ATTRIBUTES: Final = 20
 def count(found: Sequence[Candidate]) -> FacetCounts:
     prices = [one.price_minor for one in found]
     return FacetCounts(
-        categories=Counter(one.category_id for one in found),
-        sellers=Counter(one.seller_id for one in found if one.seller_id is not None),
+        categories=_by_id(Counter(one.category for one in found)),
+        sellers=_by_id(Counter(one.seller for one in found if one.seller is not None)),
         lowest_price=min(prices, default=None),
         highest_price=max(prices, default=None),
         price_steps=price_steps(prices),
         rating_steps=[
             sum(one.rating_hundredths >= 100 * step for one in found) for step in RATING_STEPS
         ],
-        in_stock=sum(one.is_in_stock for one in found),
+        in_stock=sum(1 for one in found if one.is_in_stock),
         attributes=_attributes(found),
     )
+
+
+def _by_id(counts: Mapping[bytes, int]) -> dict[UUID, int]:
+    return {UUID(bytes=each): number for each, number in counts.items()}
 
 
 def price_steps(prices: Sequence[int]) -> list[int]:
@@ -91,7 +98,8 @@ def _merge_attribute(base: FacetCounts, wanted: str, wider: FacetCounts) -> None
 def _attributes(found: Sequence[Candidate]) -> dict[str, dict[str, int]]:
     pairs: Counter[tuple[str, str]] = Counter()
     for one in found:
-        pairs.update((name, value) for name, values in one.attributes.items() for value in values)
+        for name, values in orjson.loads(one.attributes).items():
+            pairs.update([(name, value) for value in values])
     return grouped(pairs)
 
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
+from uuid import UUID
 
 from catalog_service.models.search_text import Term
 from catalog_service.queries import search as queries
@@ -14,7 +15,6 @@ from catalog_service.schemas.search import (
     FacetCounts,
     Filters,
     Found,
-    Position,
     Suggestion,
 )
 from catalog_service.services.search import counting, suggesting
@@ -129,17 +129,14 @@ async def _page(
 
 
 def _sorted_page(rows: Sequence[Candidate], query: Query) -> list[Candidate]:
-    def key(position: Position) -> tuple[int, ...]:
-        return (*position.value, position.product_id.int)
-
     is_upwards = query.sort == PRICE
     keyed = sorted(
-        ((key(row.position(query.sort)), row) for row in rows),
+        (((*row.value(query.sort), row.product), row) for row in rows),
         key=lambda pair: pair[0],
         reverse=not is_upwards,
     )
     if query.after is not None:
-        end = key(query.after)
+        end = (*query.after.value, query.after.product_id.bytes)
         keyed = [(at, row) for at, row in keyed if (at > end if is_upwards else at < end)]
     return [row for _, row in keyed[: query.limit + 1]]
 
@@ -150,7 +147,7 @@ def _found(
     shown = page[: query.limit]
     has_more = len(page) > query.limit
     return Found(
-        product_ids=[row.product_id for row in shown],
+        product_ids=[UUID(bytes=row.product) for row in shown],
         end=shown[-1].position(query.sort) if has_more else None,
         total=total,
         is_exact=is_exact,

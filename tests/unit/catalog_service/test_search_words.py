@@ -1,60 +1,124 @@
-"""What people type, made safe for a boolean full-text query."""
+"""How texts and queries are cut into words, and how a query becomes a statement."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from catalog_service.services.search import text_match
+from catalog_service.models.search_text import (
+    LONGEST_WORD,
+    Term,
+    decode,
+    encode,
+    query_terms,
+    text_words,
+)
+from catalog_service.schemas.search import Filters
+from catalog_service.services.search.backend import Query
+from catalog_service.services.search.plan import COMMON, attribute_token, plan
+from catalog_service.services.search.typos import is_near, patterns
+
+
+def plain(words: list[str]) -> list[str]:
+    return [decode(word) for word in words]
+
+
+def test_a_text_is_cut_into_folded_words() -> None:
+    assert plain(text_words("The Café's 4K TV, (new)!")) == ["the", "cafes", "4k", "tv", "new"]
+
+
+def test_joined_words_stand_whole_and_in_parts() -> None:
+    assert plain(text_words("USB-C 5.5")) == ["usbc", "usb", "c", "55", "5"]
+
+
+def test_signs_of_a_word_are_kept_at_its_end_and_inside() -> None:
+    words = ["c++", "c", "f#", "f", "at&t", "at", "t"]
+    assert plain(text_words("C++ F# AT&T")) == words
+
+
+@pytest.mark.parametrize("query", ["", "+", "( )", "***", "--", "~<>", '""', "_", "%"])
+def test_operators_alone_ask_for_nothing(query: str) -> None:
+    assert query_terms(query) == ()
+
+
+def test_a_query_asks_for_each_word_once() -> None:
+    assert query_terms("TV tv usb-c") == (Term("tv"), Term("usbc", ("usb", "c")))
+
+
+@pytest.mark.parametrize("word", ["समोसा", "c++", "naïve", "🚚", "a_b", "日本語"])
+def test_an_encoded_word_is_ascii_and_reads_back(word: str) -> None:
+    encoded = encode(word)
+    assert encoded.isascii()
+    assert encoded.replace("_", "").isalnum()
+    assert decode(encoded) == word
+
+
+def test_a_beginning_stays_a_beginning_when_encoded() -> None:
+    assert encode("समोसा").startswith(encode("समो"))
+
+
+def test_a_long_word_is_cut_between_letters() -> None:
+    encoded = encode("अ" * 100)
+    assert len(encoded) <= LONGEST_WORD
+    assert set(decode(encoded)) == {"अ"}
+
+
+def test_attributes_are_compared_without_case() -> None:
+    assert attribute_token("Colour", "Sky Blue") == attribute_token("colour", " sky blue")
+    assert attribute_token("a", "b=c") != attribute_token("a", "b")
+
+
+def query(*words: str, filters: Filters | None = None) -> Query:
+    return Query(tuple(Term(word) for word in words), filters or Filters(), "relevance", 20)
+
+
+def test_rare_words_are_read_in_every_field() -> None:
+    planned = plan(query("kettle"), {"kettle": (3, 4)})
+    assert planned.wanted.expression == "+(n0kettle* d0kettle*)"
+    assert planned.is_whole
+
+
+def test_a_short_word_is_no_beginning() -> None:
+    assert plan(query("tv"), {}).wanted.expression == "+(n0tv d0tv)"
+
+
+def test_common_words_are_looked_for_in_the_rows_of_the_rare_one() -> None:
+    planned = plan(query("cotton", "ikat"), {"cotton": (9000, 20_000), "ikat": (30, 10)})
+    assert planned.wanted.expression == "+(n0ikat* d0ikat*)"
+    assert any("n0cotton" in str(c.values) for c in planned.wanted.conditions)
+
+
+def test_a_word_of_very_many_descriptions_counts_in_names_alone() -> None:
+    planned = plan(query("cotton"), {"cotton": (900, COMMON)})
+    assert planned.wanted.expression == "+(n0cotton*)"
+    assert not planned.is_whole
+
+
+def test_a_common_word_that_no_name_has_is_read_in_descriptions() -> None:
+    planned = plan(query("within"), {"within": (0, 9 * COMMON)})
+    assert planned.wanted.expression == "+(n0within* d0within*)"
+    assert planned.is_whole
 
 
 @pytest.mark.parametrize(
-    ("typed", "expression"),
+    ("typed", "word"),
     [
-        ("samsung phone", "+samsung* +phone*"),
-        ("Samsung PHONE", "+samsung* +phone*"),
-        ('"exact phrase" -minus', "+exact* +phrase* +minus*"),
-        ("the phone for you", "+phone* +you*"),
-        ("wi-fi router", "+router*"),
-        ("snake_case", "+snake* +case*"),
-        ("(phone", "+phone*"),
-        ("phone* +tv ~x <y >z @8", "+phone*"),
+        ("samsng", "samsung"),
+        ("samsuung", "samsung"),
+        ("iphnoe", "iphone"),
+        ("smasu", "samsung"),
+        ("hone", "phone"),
+        ("samsu", "samsung"),
+        ("xamsung", "samsung"),
     ],
 )
-def test_words_are_required_as_prefixes(typed: str, expression: str) -> None:
-    assert text_match(typed).expression == expression
+def test_one_typo_is_near(typed: str, word: str) -> None:
+    assert is_near(typed, word)
 
 
-@pytest.mark.parametrize(
-    ("typed", "pattern"),
-    [
-        ("+", "%+%"),
-        ("c++", "%c++%"),
-        ("(", "%(%"),
-        ("a@b", "%a@b%"),
-        ("tv", "%tv%"),
-        ("' OR 1=1--", "%' OR 1=1--%"),
-        ("5%", "%5|%%"),
-        ("a_b|", "%a|_b||%"),
-    ],
-)
-def test_what_has_no_indexed_word_is_looked_for_as_it_stands(typed: str, pattern: str) -> None:
-    match = text_match(typed)
-    assert match.expression is None
-    assert match.pattern == pattern
+@pytest.mark.parametrize(("typed", "word"), [("smsng", "samsung"), ("phone", "laptop")])
+def test_two_typos_are_not(typed: str, word: str) -> None:
+    assert not is_near(typed, word)
 
 
-def test_a_long_query_keeps_its_first_ten_words() -> None:
-    expression = text_match(" ".join(f"word{n}" for n in range(20))).expression
-    assert expression is not None
-    assert len(expression.split()) == 10
-
-
-@given(st.text(min_size=1, max_size=100))
-def test_no_operator_ever_reaches_the_database(typed: str) -> None:
-    match = text_match(typed)
-    if match.expression is None:
-        return
-    for word in match.expression.split(" "):
-        assert word.startswith("+")
-        assert word.endswith("*")
-        assert word[1:-1].replace("_", "x").isidentifier() or word[1:-1].isalnum()
+def test_patterns_hold_no_other_wildcards_than_ours() -> None:
+    assert "ca_e%" in patterns("cafe", is_first_letter_right=True)
+    assert "_afe%" in patterns("cafe", is_first_letter_right=False)
+    assert "_afe%" not in patterns("cafe", is_first_letter_right=True)
