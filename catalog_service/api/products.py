@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from catalog_service.api.deps import (
+    Deps,
     Wired,
     etag,
     expected_version,
@@ -107,7 +108,7 @@ async def update_product(
         products.Expectation(expected_version(request), body.version),
         currency=deps.settings.currency,
     )
-    await deps.announcements.product_changed(detail.product.id)
+    await _tell(deps, detail)
     return product_answer(detail, HTTPStatus.OK)
 
 
@@ -118,7 +119,7 @@ async def archive_product(
     """Archive a product: it leaves the shop, and orders keep what they name. Safe to repeat."""
     expected = products.Expectation(expected_version(request))
     detail = await products.archive(deps.database, principal, product_id, expected)
-    await deps.announcements.product_changed(detail.product.id)
+    await _tell(deps, detail)
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
@@ -134,8 +135,13 @@ async def set_product_status(
         ProductStatus(body.status),
         products.Expectation(expected_version(request), body.version),
     )
-    await deps.announcements.product_changed(detail.product.id)
+    await _tell(deps, detail)
     return product_answer(detail, HTTPStatus.OK)
+
+
+async def _tell(deps: Deps, detail: ProductDetail) -> None:
+    variants = [variant.id for variant in detail.variants]
+    await deps.announcements.product_changed(detail.product.id, variants=variants)
 
 
 def _shown(request: Request, detail: ProductDetail) -> Response:

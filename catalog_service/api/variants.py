@@ -65,7 +65,7 @@ async def change_variant(
         expected=products.Expectation(expected_version(request), body.version),
         currency=deps.settings.currency,
     )
-    await deps.announcements.product_changed(product_id)
+    await deps.announcements.product_changed(product_id, variants=[variant_id])
     return _answer(variant, version, HTTPStatus.OK)
 
 
@@ -76,7 +76,7 @@ async def deactivate_variant(
     """Take a variant out of the shop; orders in flight still get theirs. Safe to repeat."""
     expected = products.Expectation(expected_version(request))
     version = await variants.deactivate(deps.database, principal, product_id, variant_id, expected)
-    await deps.announcements.product_changed(product_id)
+    await deps.announcements.product_changed(product_id, variants=[variant_id])
     return Response(status_code=HTTPStatus.NO_CONTENT, headers={"etag": f'"{version}"'})
 
 

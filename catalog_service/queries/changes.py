@@ -1,5 +1,6 @@
 """What has changed of late, read from the rows that every change leaves behind."""
 
+from collections.abc import Collection
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -22,6 +23,11 @@ async def changed_products(session: AnySession, since: UUID) -> dict[UUID, Mark]
         .group_by(key)
     )
     return {UUID(key): (newest, rows) for key, newest, rows in await session.execute(query)}
+
+
+async def variants_of(session: AnySession, product_ids: Collection[UUID]) -> list[UUID]:
+    select = sa.select(ProductVariant.id).where(ProductVariant.product_id.in_(product_ids))
+    return list(await session.scalars(select))
 
 
 async def products_with_moved_stock(session: AnySession, since: UUID) -> dict[UUID, Mark]:

@@ -180,6 +180,12 @@ class StockOnShelf:
     sku: str
     product_name: str
     variant_name: str
+    status: ProductStatus
+    is_active: bool
+
+    @property
+    def is_for_sale(self) -> bool:
+        return self.status is ProductStatus.ACTIVE and self.is_active
 
 
 _SHELVES: Final = (
@@ -190,6 +196,8 @@ _SHELVES: Final = (
         ProductVariant.sku,
         Product.name,
         ProductVariant.name,
+        Product.status,
+        ProductVariant.is_active,
     )
     .join(ProductVariant, ProductVariant.id == Inventory.variant_id)
     .join(Product, Product.id == ProductVariant.product_id)

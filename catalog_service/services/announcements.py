@@ -52,8 +52,13 @@ class Announcements:
         if keys:
             await self.stock.drop(*keys)
 
-    async def product_changed(self, *product_ids: UUID) -> None:
-        """Tell of products whose events wait in the outbox and whose pages are out of date."""
+    async def product_changed(self, *product_ids: UUID, variants: Iterable[UUID] = ()) -> None:
+        """Tell of products whose events wait in the outbox and whose pages are out of date.
+
+        `variants` are those that may have come into the shop or left it: their stock is shown to
+        everybody only while they are for sale.
+        """
+        await self.stock_changed(variants)
         await self.pages_changed(product_ids)
         await wake(self._redis, SERVICE)
 

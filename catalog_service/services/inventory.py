@@ -48,10 +48,13 @@ class InvalidAdjustment(Rejected):
 
 
 async def displayed(database: Database, variant_id: UUID) -> StockOut | None:
-    """Return what everybody may see of a variant's stock, from the source: it is kept."""
+    """Return what everybody may see of a variant's stock; None for what is not for sale.
+
+    From the source: it is kept.
+    """
     async with database.read_own_writes() as session:
         found = await queries.stock_by_variant(session, variant_id)
-    if found is None:
+    if found is None or not found.is_for_sale:
         return None
     stock = found.inventory
     return StockOut(variant_id=variant_id, available=stock.available, updated_at=stock.updated_at)

@@ -1,4 +1,4 @@
-"""Drops pages a second time, by what the database says has changed.
+"""Drops pages and stock a second time, by what the database says has changed.
 
 Whoever changes a product drops its page after the commit. A process killed in between, or one that
 cannot reach Redis, leaves the old page where it is: that is made good here. Stock moves too often
@@ -10,7 +10,12 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from catalog_service.queries.changes import Mark, changed_products, products_with_moved_stock
+from catalog_service.queries.changes import (
+    Mark,
+    changed_products,
+    products_with_moved_stock,
+    variants_of,
+)
 from catalog_service.services.announcements import Announcements
 from common_lib.clock import Clock, now
 from common_lib.database import Database
@@ -36,10 +41,13 @@ class Refresher:
         async with self.database.read_own_writes() as session:
             products = await changed_products(session, since)
             stock = await products_with_moved_stock(session, since)
-        dropped = _new(products, self._products) | _new(stock, self._stock)
+            changed = _new(products, self._products)
+            variants = await variants_of(session, changed) if changed else []
+        dropped = changed | _new(stock, self._stock)
         self._products, self._stock = products, stock
         if dropped:
             await self.announcements.pages_changed(dropped)
+            await self.announcements.stock_changed(variants)
         return len(dropped)
 
 

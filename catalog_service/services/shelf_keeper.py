@@ -61,7 +61,9 @@ class ShelfKeeper:
     async def _move_chunk(self, seller_id: UUID) -> int:
         products = await self.database.transact(lambda session: self._move(session, seller_id))
         if products:
-            await self.announcements.product_changed(*(product.id for product in products))
+            variants = (variant.id for product in products for variant in product.variants)
+            ids = (product.id for product in products)
+            await self.announcements.product_changed(*ids, variants=variants)
             log.info("shelf_keeper.moved", seller_id=str(seller_id), products=len(products))
         return len(products)
 

@@ -190,9 +190,11 @@ class Importer:
         return Lease(row.id, until, row.done_rows)
 
     async def _announce(self, plan: Plan) -> None:
-        if changed := [product.id for product in (*plan.created, *plan.changed.values())]:
-            await self.announcements.product_changed(*changed)
-        await self.announcements.stock_changed(variant.id for variant, _ in plan.shelves)
+        products = (*plan.created, *plan.changed.values())
+        if products:
+            variants = (variant.id for product in products for variant in product.variants)
+            ids = (product.id for product in products)
+            await self.announcements.product_changed(*ids, variants=variants)
 
     async def _end(self, job: Job, status: ImportStatus, failure: str | None = None) -> None:
         async def work(session: WriteSession) -> None:
