@@ -178,6 +178,15 @@ def audit() -> None:
     _run_tool("shop.audit")
 
 
+@app.command()
+def reindex(
+    target: Annotated[str, typer.Argument(help="mysql or elasticsearch")] = "mysql",
+) -> None:
+    """Make a search index anew while the shop is open; the catalog's worker does it."""
+    with _told_plainly():
+        importlib.import_module("shop.reindex").run(target)
+
+
 def _run_tool(module: str, **arguments: object) -> None:
     """Load a tool only when it is called: each brings libraries that `shop up` does without."""
     with _told_plainly():

@@ -14,7 +14,7 @@ from typing import Final
 
 from passlib.hash import bcrypt_sha256
 from rich.console import Console
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from sqlalchemy.dialects.mysql import insert
 from sqlalchemy.exc import ProgrammingError
 
@@ -38,6 +38,12 @@ URL_VARIABLES: Final = {
     name: f"SHOP_{name.upper()}_DATABASE_URL" for name in ("user", "catalog", "order")
 }
 _PUBLISHED: Final = "the seeds hold logins with a published password"
+_MARK_UNSEARCHED: Final = text(
+    "INSERT IGNORE INTO search_updates (target, product_id, due_at)"
+    " SELECT 'mysql', p.id, UTC_TIMESTAMP(6) FROM products p"
+    " LEFT JOIN search_documents d ON d.product_id = p.id"
+    " WHERE p.status = 'ACTIVE' AND d.product_id IS NULL"
+)
 _NO_SUCH_TABLE: Final = 1146
 
 
@@ -110,12 +116,23 @@ async def seed(
     shown = progress or Progress.silent()
     seeds = load()
     password_hash = bcrypt_sha256.hash(DEV_PASSWORD)
-    return [
+    filled = [
         *await _fill("users_db", databases.user, tables.users_db(seeds, password_hash), shown),
         *await _fill("catalog_db", databases.catalog, tables.catalog_db(seeds), shown),
         *await _fill("orders_db", databases.order, tables.orders_db(seeds), shown),
         *await _stock(databases.catalog, made_up, shown),
     ]
+    await _have_indexed(databases.catalog)
+    return filled
+
+
+async def _have_indexed(url: str) -> None:
+    """Tell the catalog's worker of products that search does not know yet."""
+    database = _connect(url)
+    try:
+        await database.transact(lambda session: session.execute(_MARK_UNSEARCHED))
+    finally:
+        await database.close()
 
 
 def _in_docker(layout: Layout) -> bool:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
+from rich.console import Console
 
 from catalog_service.consumers import order_events
 from catalog_service.models import SearchTarget
@@ -15,6 +16,7 @@ from catalog_service.services.search_rebuilds import Rebuilder
 from common_lib.errors import Unavailable
 from common_lib.events import Envelope, Event
 from common_lib.events.catalog import BackInStock, OutOfStockReached, ProductUpdated
+from shop.reindex import rebuild
 from shop.stack.native import NativeStack
 from tests.integration.catalog_service.conftest import Catalog, catalog_settings, opened
 from tests.integration.catalog_service.search.searching import (
@@ -265,3 +267,15 @@ async def test_mysql_answers_where_elasticsearch_talks_nonsense(
         await shop.put(f"Kettle {mark}")
         assert await shop.names(mark) == [f"Kettle {mark}"]
         assert await shop.suggest(mark) != []
+
+
+async def test_the_operators_command_watches_a_rebuild_to_its_end(catalog: Catalog) -> None:
+    shop, mark, stop = SearchShop(catalog), word(), asyncio.Event()
+    await shop.unindexed(f"Kettle {mark}")
+    worker = asyncio.create_task(Rebuilder(catalog.database).run(stop))
+    state = await rebuild(catalog.settings.database_url, "mysql", Console(quiet=True))
+    stop.set()
+    await worker
+    assert state.status == "DONE"
+    assert state.done == state.total >= 1
+    assert await shop.names(mark) == [f"Kettle {mark}"]
