@@ -28,6 +28,7 @@ from tests.bench import (
     product_read,
     report,
     residents,
+    search,
     tools,
 )
 from tests.bench.report import Report, Row
@@ -50,6 +51,8 @@ MEASUREMENTS: Final[dict[str, tuple[str, Measure]]] = {
     "orders": (orders.SECTION, orders.measure),
     "reservations": (hot_item.SECTION, hot_item.measure),
     "memory": (residents.SECTION, residents.measure),
+    # Last: it leaves a hundred times the products behind.
+    "search": (search.SECTION, search.measure),
 }
 
 
