@@ -35,7 +35,6 @@ def search_http(settings: Settings) -> HttpClient:
 class IndexMissing(Unavailable):
     """Nothing was indexed yet: a rebuild makes the index."""
 
-    code = "search_index_missing"
     title = "The search index has not been made yet"
 
 

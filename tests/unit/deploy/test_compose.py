@@ -34,7 +34,9 @@ MIGRATIONS = {
 }
 ONE_SHOTS = {"keys", "queues", *MIGRATIONS}
 ON_REQUEST = {"seed"}
-LONG_RUNNING = set(SERVICES) - ONE_SHOTS - ON_REQUEST
+# Parts of a profile of their own, which the shop does without.
+PROFILED = {"elasticsearch"}
+LONG_RUNNING = set(SERVICES) - ONE_SHOTS - ON_REQUEST - PROFILED
 PROCESSES = {name for name in LONG_RUNNING if SERVICES[name]["image"] == APP_IMAGE}
 
 
@@ -231,6 +233,16 @@ def test_the_seed_runs_on_request_only() -> None:
     assert SERVICES["seed"]["profiles"] == ["seed"]
     assert SERVICES["seed"]["restart"] == "no"
     assert not any("profiles" in SERVICES[name] for name in LONG_RUNNING | ONE_SHOTS)
+
+
+def test_elasticsearch_comes_with_its_profile_alone() -> None:
+    part = SERVICES["elasticsearch"]
+    assert part["profiles"] == ["search"]
+    assert part["healthcheck"]
+    for name in ("catalog", "catalog-worker"):
+        given = SERVICES[name]["environment"]
+        assert given["SHOP_SEARCH_BACKEND"] == "${SHOP_SEARCH_BACKEND:-mysql}"
+        assert given["SHOP_ELASTICSEARCH_URL"] == "http://elasticsearch:9200"
 
 
 def test_the_seed_fills_the_databases_that_the_services_use() -> None:
