@@ -115,6 +115,16 @@ async def mark_branch(session: WriteSession, category_id: UUID) -> None:
     await session.execute(_MARK_BRANCH, values)
 
 
+async def mark_outsold(session: WriteSession) -> None:
+    """Mark the products that sold since their copies were written."""
+    select = sa.text(
+        "SELECT d.product_id FROM search_documents d JOIN products p ON p.id = d.product_id"
+        " WHERE d.sold <> p.total_sold LIMIT 2000"
+    )
+    ids = [UUID(bytes=id_) for id_ in (await session.execute(select)).scalars()]
+    await mark_products(session, ids)
+
+
 async def lock_due(session: WriteSession, target: SearchTarget, *, limit: int) -> list[Due]:
     """Return the products whose copies have waited longest; their marks are locked."""
     values = {"target": target.value, "at": to_column(now()), "row_limit": limit}

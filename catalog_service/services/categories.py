@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from catalog_service.models.categories import Category, Hierarchy
 from catalog_service.models.slugs import slugified
 from catalog_service.queries.categories import all_categories, delete_category, lock_tree
+from catalog_service.queries.search_index import mark_branch
 from catalog_service.schemas.categories import (
     CategoryEdit,
     CategoryIn,
@@ -77,6 +78,7 @@ async def update(database: Database, category_id: UUID, body: CategoryEdit) -> C
         category.name = body.name
         category.slug = body.slug or category.slug
         _touch(category, body.position)
+        await mark_branch(session, category_id)
         return category
 
     return await _saved(database, work)
@@ -94,6 +96,7 @@ async def move(database: Database, category_id: UUID, body: CategoryMove) -> Cat
         category = _known(hierarchy, category_id)
         _move(hierarchy, category, body.parent_id)
         _touch(category, body.position)
+        await mark_branch(session, category_id)
         return category
 
     return await _saved(database, work)

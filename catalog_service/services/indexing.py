@@ -14,7 +14,7 @@ from uuid import UUID
 
 import structlog
 from prometheus_client import Counter
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from catalog_service.clients.elasticsearch import ALIAS, ElasticsearchClient, IndexMissing
 from catalog_service.models.search import SearchTarget
@@ -33,6 +33,8 @@ BATCH: Final = 200
 _IDLE_S: Final = 0.2
 _AWAY_S: Final = 2.0
 _LEASE_S: Final = 60
+_UNWRITABLE: Final = (DBAPIError, ValueError, TypeError, AttributeError)
+_UNWRITABLE_WAIT_S: Final = 600
 _LONGEST_WAIT_S: Final = 30
 
 Drain = Callable[[], Awaitable[int]]
@@ -41,6 +43,14 @@ Drain = Callable[[], Awaitable[int]]
 async def mark(session: WriteSession, ids: Sequence[UUID]) -> None:
     """Have the copies of these products written anew, once this transaction is committed."""
     await queries.mark_products(session, ids)
+
+
+async def mark_outsold(database: Database) -> None:
+    """Have the copies written anew whose units sold are behind: no sale marks its product.
+
+    A mark per order would make one row of the best seller's as hot as its stock.
+    """
+    await database.transact(queries.mark_outsold)
 
 
 async def index(session: WriteSession, ids: Sequence[UUID]) -> None:
@@ -86,10 +96,23 @@ class MySqlIndexer:
         await drained(stop, SearchTarget.MYSQL, self.drain)
 
     async def drain(self) -> int:
-        """Write the copies that are due, at most a batch; return how many. Raises Unavailable."""
+        """Write the copies that are due, at most a batch; return how many. Raises Unavailable.
 
+        A product whose copy cannot be written is put off, so that it holds up no other.
+        """
+        try:
+            return await self._drain(BATCH)
+        except _UNWRITABLE as error:
+            log.warning("search.batch_failed", error=type(error).__name__, exc_info=error)
+        try:
+            return await self._drain(1)
+        except _UNWRITABLE:
+            await self._database.transact(_put_first_off)
+            return 1
+
+    async def _drain(self, limit: int) -> int:
         async def work(session: WriteSession) -> int:
-            due = await queries.lock_due(session, SearchTarget.MYSQL, limit=BATCH)
+            due = await queries.lock_due(session, SearchTarget.MYSQL, limit=limit)
             if not due:
                 return 0
             ids = [one.product_id for one in due]
@@ -100,6 +123,14 @@ class MySqlIndexer:
             return len(due)
 
         return await self._database.transact(work)
+
+
+async def _put_first_off(session: WriteSession) -> None:
+    due = await queries.lock_due(session, SearchTarget.MYSQL, limit=1)
+    until = now() + timedelta(seconds=_UNWRITABLE_WAIT_S)
+    await queries.put_off(session, SearchTarget.MYSQL, due, until)
+    for one in due:
+        log.error("search.product_put_off", product_id=str(one.product_id))
 
 
 class ElasticIndexer:

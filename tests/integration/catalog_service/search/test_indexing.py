@@ -11,8 +11,12 @@ from rich.console import Console
 
 from catalog_service.consumers import order_events
 from catalog_service.models import SearchTarget
-from catalog_service.services.indexing import ElasticIndexer, MySqlIndexer
+from catalog_service.queries.search_index import Document, Source
+from catalog_service.services import indexing
+from catalog_service.services.indexing import ElasticIndexer, MySqlIndexer, mark_outsold
+from catalog_service.services.search.documents import document_of
 from catalog_service.services.search_rebuilds import Rebuilder
+from common_lib.auth import Role
 from common_lib.errors import Unavailable
 from common_lib.events import Envelope, Event
 from common_lib.events.catalog import BackInStock, OutOfStockReached, ProductUpdated
@@ -279,3 +283,48 @@ async def test_the_operators_command_watches_a_rebuild_to_its_end(catalog: Catal
     assert state.status == "DONE"
     assert state.done == state.total >= 1
     assert await shop.names(mark) == [f"Kettle {mark}"]
+
+
+async def test_units_sold_reach_the_order_of_results_in_time(shop: SearchShop) -> None:
+    mark = word()
+    quiet = await shop.put(f"Quiet {mark}")
+    await shop.put(f"Other {mark}")
+    statement = "UPDATE products SET total_sold = 77 WHERE id = :id"
+    await change(shop.catalog, statement, id=quiet.bytes)
+    await mark_outsold(shop.catalog.database)
+    await shop.catch_up()
+    assert (await shop.names(mark))[0] == f"Quiet {mark}"
+
+
+async def test_a_renamed_category_is_a_word_of_its_products(shop: SearchShop) -> None:
+    before, after = word(), word()
+    root = await shop.category(f"Root {before}")
+    leaf = await shop.category(f"Leaf {word()}", root)
+    await shop.put(f"Kettle {before}x", category_id=leaf)
+    path = f"/api/categories/{root}"
+    answer = await shop.catalog.client.put(
+        path, json={"name": f"Root {after}"}, headers=shop.catalog.bearer(Role.ADMIN)
+    )
+    assert answer.status_code == 200, answer.text
+    await shop.catch_up()
+    assert await shop.names(after) == [f"Kettle {before}x"]
+
+
+async def test_a_product_that_cannot_be_indexed_holds_up_no_other(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop, mark = SearchShop(catalog), word()
+    broken = await shop.unindexed(f"Broken {mark}")
+    sound = await shop.unindexed(f"Sound {mark}")
+
+    def document(source: Source) -> Document:
+        if source.product.id == broken:
+            raise ValueError("no copy can be made of it")
+        return document_of(source)
+
+    monkeypatch.setattr(indexing, "document_of", document)
+    await shop.index(broken, sound)
+    assert await shop.names(mark) == [f"Sound {mark}"]
+    monkeypatch.undo()
+    await shop.index(broken)
+    assert len(await shop.names(mark, limit=3)) == 2
