@@ -28,6 +28,7 @@ from shop.stack.layout import PROCESS_NAMES, Layout
 PASSWORD: Final = "password123"  # noqa: S105 - of an account made for this demonstration only
 DEADLINE_S: Final = 60.0
 _POLL_S: Final = 0.1
+_INDEXED_S: Final = 20.0
 _MAIL_LINES: Final = 30
 _ADDRESS: Final = {
     "fullName": "Asha Rao",
@@ -111,10 +112,7 @@ def run() -> None:
 def _shop(customer: Customer, traceparent: str) -> Mapping[str, Any]:
     """Register, log in, fill the cart, place the order (this request is traced) and pay it."""
     _say("registers and logs in", customer.register_and_log_in)
-    found = customer.call("GET", "/api/products/search?q=smartphone&inStock=true&limit=1")["items"]
-    if not found:
-        raise StackError("the catalogue has no smartphone in stock", "make seed")
-    product = found[0]
+    product = _found(customer)
     line = {"variantId": _in_stock(product)["id"], "quantity": 1}
     cart = f"/api/cart/{customer.user_id}"
     _say(f"puts “{product['name']}” into the cart", lambda: customer.call("POST", cart, json=line))
@@ -122,6 +120,19 @@ def _shop(customer: Customer, traceparent: str) -> Mapping[str, Any]:
     _say("pays by UPI", lambda: _pay(customer, order["id"]))
     console.print(f"  → order [bold]{order['orderNumber']}[/], {_rupees(order['total'])}\n")
     return order
+
+
+def _found(customer: Customer) -> Mapping[str, Any]:
+    """Search for a smartphone; a shop that was seeded just now is still being indexed."""
+    ends_at = time.monotonic() + _INDEXED_S
+    while True:
+        page = customer.call("GET", "/api/products/search?q=smartphone&inStock=true&limit=1")
+        if page["items"]:
+            product: Mapping[str, Any] = page["items"][0]
+            return product
+        if time.monotonic() > ends_at:
+            raise StackError("the catalogue has no smartphone in stock", "make seed")
+        time.sleep(_POLL_S)
 
 
 def _in_stock(product: Mapping[str, Any]) -> Mapping[str, Any]:

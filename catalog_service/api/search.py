@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from catalog_service.api.deps import Wired, json_response
 from catalog_service.schemas.products import ProductPage
-from catalog_service.schemas.search import Filters, PageRequest, SearchPage, Suggestions
+from catalog_service.schemas.search import Facets, Filters, PageRequest, SearchPage, Suggestions
 from catalog_service.services.search.listing import listed
 from common_lib.errors import FieldError, Rejected
 from common_lib.money import MAX_MINOR
@@ -21,6 +21,12 @@ MAX_LIMIT: Final = 100
 _ATTRIBUTE: Final = re.compile(r"^attr\.([\w .-]{1,64})$")
 _MAX_ATTRIBUTES: Final = 5
 _MAX_VALUE: Final = 255
+_NOTHING: Final = (
+    SearchPage(items=(), next_cursor=None, facets=Facets(), total=0, total_relation="eq")
+    .model_dump_json()
+    .encode()
+)
+_NO_SUGGESTIONS: Final = Suggestions(items=()).model_dump_json().encode()
 _KNOWN: Final = frozenset(
     {"q", "categoryId", "sellerId", "minPrice", "maxPrice", "minRating", "inStock"}
     | {"sort", "limit", "cursor"}
@@ -77,11 +83,14 @@ async def search_products(
     """Find active products by their words. Answers may be five minutes old."""
     text, page = _words(q), PageRequest(sort, limit, cursor)
 
-    async def load() -> bytes:
-        return (await deps.searcher.search(text, narrowed, page)).model_dump_json().encode()
+    async def load() -> bytes | None:
+        found = await deps.searcher.search(text, narrowed, page)
+        # Nothing is remembered for seconds only: what is looked for may be about to be indexed.
+        is_nothing = found.total == 0 and not found.facets.categories
+        return None if is_nothing else found.model_dump_json().encode()
 
     body = await deps.announcements.searches.get(_key(text, narrowed, page), load)
-    return _with_next(request, body or b"")
+    return _with_next(request, body or _NOTHING)
 
 
 @router.get("/suggest", response_model=Suggestions)
@@ -96,11 +105,12 @@ async def suggest_products(
         raise _invalid("/?", "there is no such parameter")
     text = _words(q)
 
-    async def load() -> bytes:
-        return (await deps.searcher.suggest(text)).model_dump_json().encode()
+    async def load() -> bytes | None:
+        found = await deps.searcher.suggest(text)
+        return found.model_dump_json().encode() if found.items else None
 
     body = await deps.announcements.searches.get(_key("suggest", text), load)
-    return json_response(body or b"")
+    return json_response(body or _NO_SUGGESTIONS)
 
 
 @router.get("", response_model=ProductPage)

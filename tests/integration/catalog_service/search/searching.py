@@ -1,5 +1,6 @@
 """A catalog whose search runs on either backend, and what tests do with it."""
 
+import importlib.util
 import subprocess
 import time
 import urllib.error
@@ -11,7 +12,6 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import osmem_server
 import sqlalchemy as sa
 
 from catalog_service.clients.elasticsearch import ElasticsearchClient
@@ -24,7 +24,8 @@ from common_lib.ids import new_id
 from shop.stack.ports import free_ports
 from tests.integration.catalog_service.conftest import Catalog
 
-BINARY = Path(osmem_server.__file__).parent / "bin" / "osmem-server"
+PACKAGE = importlib.util.find_spec("osmem_server")
+BINARY = Path(PACKAGE.origin or "" if PACKAGE else "").parent / "bin" / "osmem-server"
 START_S = 10.0
 
 
