@@ -42,7 +42,8 @@ _MARK_UNSEARCHED: Final = text(
     "INSERT IGNORE INTO search_updates (target, product_id, due_at)"
     " SELECT 'mysql', p.id, UTC_TIMESTAMP(6) FROM products p"
     " LEFT JOIN search_documents d ON d.product_id = p.id"
-    " WHERE p.status = 'ACTIVE' AND d.product_id IS NULL"
+    " LEFT JOIN search_updates u ON u.product_id = p.id AND u.target = 'mysql'"
+    " WHERE p.status = 'ACTIVE' AND d.product_id IS NULL AND u.product_id IS NULL"
 )
 _NO_SUCH_TABLE: Final = 1146
 
