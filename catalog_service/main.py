@@ -18,6 +18,7 @@ from catalog_service.models.reservations import ReserveCommand
 from catalog_service.services.announcements import Announcements
 from catalog_service.services.batcher import BatchResult, Limits, ReservationBatcher
 from catalog_service.services.images import Images, Rules
+from catalog_service.services.imports.jobs import Door
 from catalog_service.services.reservations import reserve_together
 from catalog_service.services.search.backend import SearchBackend
 from catalog_service.services.search.elastic import ElasticSearch
@@ -89,6 +90,7 @@ def wire(
         shelf_keeper=ShelfKeeper(database, announcements),
         searcher=new_searcher(settings, database, search_index),
         images=new_images(settings, database),
+        import_door=Door(settings.import_uploads_at_once),
     )
 
 

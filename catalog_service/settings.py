@@ -50,6 +50,7 @@ class Settings(DatabaseSettings):
     import_max_bytes: Annotated[int, Field(gt=0)] = 10 * 1024 * 1024
     import_max_rows: Annotated[int, Field(gt=0)] = 20_000
     import_max_waiting: Annotated[int, Field(gt=0)] = 5
+    import_uploads_at_once: Annotated[int, Field(gt=0)] = 4
     import_chunk_rows: Annotated[int, Field(gt=0)] = 50
     import_lease_s: Seconds = 30
     import_poll_s: Seconds = 1

@@ -10,6 +10,7 @@ from fastapi import Depends, Request, Response
 from catalog_service.services.announcements import Announcements
 from catalog_service.services.batcher import ReservationBatcher
 from catalog_service.services.images import Images
+from catalog_service.services.imports.jobs import Door
 from catalog_service.services.search.searching import Searcher
 from catalog_service.services.seller_roles import SellerRoles
 from catalog_service.services.shelf_keeper import ShelfKeeper
@@ -34,6 +35,7 @@ class Deps:
     shelf_keeper: ShelfKeeper
     searcher: Searcher
     images: Images
+    import_door: Door
 
 
 def deps_of(request: Request) -> Deps:

@@ -15,6 +15,7 @@ from catalog_service.schemas.imports import ImportOut, ImportReport
 from catalog_service.services import exports
 from catalog_service.services.imports import jobs
 from catalog_service.services.imports.jobs import ImportLimits, Upload
+from catalog_service.settings import Settings
 from common_lib.auth import Principal, Role, require_role
 from common_lib.clock import now
 from common_lib.idempotency import key_from
@@ -52,17 +53,10 @@ async def import_products(
     header = request.headers.get("idempotency-key")
     key = None if header is None else key_from(header)
     await jobs.admit(deps.database, principal, seller_id)
-    settings = deps.settings
-    body = await read_body(
-        request,
-        max_bytes=settings.import_max_bytes,
-        timeout_s=settings.body_timeout_s,
-        bytes_per_s=_BYTES_PER_S,
-    )
-    limits = ImportLimits(settings.import_max_rows, settings.import_max_waiting)
-    job, is_replayed = await jobs.submit(
-        deps.database, principal, Upload(body, seller_id, key), limits
-    )
+    with deps.import_door.open():
+        upload = Upload(await _file(request, deps.settings), seller_id, key)
+        limits = ImportLimits(deps.settings.import_max_rows, deps.settings.import_max_waiting)
+        job, is_replayed = await jobs.submit(deps.database, principal, upload, limits)
     replayed = {"idempotent_replayed": "true"} if is_replayed else {}
     return json_response(
         job.model_dump_json().encode(),
@@ -119,6 +113,15 @@ async def export_products(
         "cache-control": "private, no-store",
     }
     return StreamingResponse(_joined(first, pieces), media_type=CSV, headers=headers)
+
+
+async def _file(request: Request, settings: Settings) -> bytes:
+    return await read_body(
+        request,
+        max_bytes=settings.import_max_bytes,
+        timeout_s=settings.body_timeout_s,
+        bytes_per_s=_BYTES_PER_S,
+    )
 
 
 async def _joined(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -22,7 +22,8 @@ class ImportStatus(StrEnum):
 class ProductImport(Timestamps, Base):
     """One uploaded file. `done_rows` is where a worker that takes the job over goes on.
 
-    A worker holds a RUNNING job until `lease_until`; `failure` says why the rest was not done.
+    A worker holds a RUNNING job until `lease_until`; `attempts` counts the workers that took it
+    since its last progress. `failure` says why the rest was not done.
     `source` is the file, packed by zlib and emptied at the end; `sha256` tells it from another.
     """
 
@@ -45,6 +46,7 @@ class ProductImport(Timestamps, Base):
     created_rows: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"))
     updated_rows: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"))
     failed_rows: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"))
+    attempts: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"))
     failure: Mapped[str | None] = mapped_column(String(255))
     lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

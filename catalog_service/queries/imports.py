@@ -73,6 +73,7 @@ async def claim_import(
     if job is None:
         return None
     job.status = ImportStatus.RUNNING
+    job.attempts += 1
     job.lease_until = at + timedelta(seconds=lease_s)
     job.started_at = job.started_at or at
     job.updated_at = at

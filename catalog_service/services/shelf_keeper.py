@@ -78,8 +78,7 @@ class ShelfKeeper:
             else:
                 product.hide(moment)
         await session.flush()
-        for product in products:
-            await tell_of_change(session, product)
+        await tell_of_change(session, *products)
         return products
 
     async def _astray(self, session: WriteSession, seller: Seller) -> Sequence[Product]:

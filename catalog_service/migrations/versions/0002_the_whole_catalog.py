@@ -130,7 +130,7 @@ def _purchases() -> None:
 
 def _imports() -> None:
     status = sa.Enum("QUEUED", "RUNNING", "DONE", "FAILED", name="importstatus")
-    counts = ("total_rows", "done_rows", "created_rows", "updated_rows", "failed_rows")
+    counts = ("total_rows", "done_rows", "created_rows", "updated_rows", "failed_rows", "attempts")
     op.create_table(
         "product_imports",
         sa.Column("id", sa.BINARY(16), nullable=False),

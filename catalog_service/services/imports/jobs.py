@@ -3,6 +3,8 @@
 import asyncio
 import hashlib
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -19,7 +21,7 @@ from catalog_service.services.products.rules import SellerNotActive, seller_for
 from common_lib.auth import Principal
 from common_lib.clock import now
 from common_lib.database import Database, WriteSession, is_duplicate_key
-from common_lib.errors import Conflict, Forbidden, NotFound
+from common_lib.errors import Conflict, Forbidden, NotFound, Unavailable
 from common_lib.idempotency import IdempotencyKeyReused
 from common_lib.ids import new_id
 
@@ -32,6 +34,11 @@ class TooManyImports(Conflict):
     code = "too_many_imports"
     title = "Too many of your files are waiting"
     is_retryable = True
+
+
+class ImportsBusy(Unavailable):
+    code = "imports_busy"
+    title = "Too many files are coming in just now"
 
 
 class NotYourStore(Forbidden):
@@ -52,6 +59,24 @@ class Upload:
 class ImportLimits:
     max_rows: int
     max_waiting: int
+
+
+class Door:
+    """Lets at most `places` files into this process at once: each is held in memory whole."""
+
+    def __init__(self, places: int) -> None:
+        self._free = places
+
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        """Take a place for as long as the block lasts. Raises ImportsBusy."""
+        if self._free == 0:
+            raise ImportsBusy(retry_after_s=5)
+        self._free -= 1
+        try:
+            yield
+        finally:
+            self._free += 1
 
 
 async def admit(database: Database, principal: Principal, seller_id: UUID | None) -> None:
@@ -147,6 +172,7 @@ def _job(user_id: UUID, upload: Upload, max_rows: int) -> ProductImport:
         created_rows=0,
         updated_rows=0,
         failed_rows=0,
+        attempts=0,
         created_at=at,
         updated_at=at,
     )

@@ -21,6 +21,7 @@ from catalog_service.models.products import Product
 from catalog_service.queries import categories as tree
 from catalog_service.queries import imports as queries
 from catalog_service.queries import products
+from catalog_service.queries.bulk import write_products
 from catalog_service.queries.imports import Lease
 from catalog_service.services.announcements import Announcements
 from catalog_service.services.imports import format as csv_format
@@ -46,6 +47,9 @@ from common_lib.outbox import enqueue
 log = structlog.get_logger(__name__)
 
 KEPT_DAYS: Final = 30
+# A row that kills its worker (of memory, say) would come back for ever.
+MAX_ATTEMPTS: Final = 5
+_GIVEN_UP: Final = "too_many_attempts"
 _PRUNED_AT_ONCE: Final = 20
 
 
@@ -86,10 +90,16 @@ class Importer:
                 await asyncio.wait_for(stop.wait(), self.poll_s)
 
     async def take(self) -> Job | None:
-        """Take the next job that nobody holds."""
+        """Take the next job that nobody holds; one whose workers die over it is given up."""
 
         async def work(session: WriteSession) -> ProductImport | None:
-            return await queries.claim_import(session, at=self.clock(), lease_s=self.lease_s)
+            while job := await self._claim(session):
+                if job.attempts <= MAX_ATTEMPTS:
+                    return job
+                log.error("import.given_up", import_id=str(job.id), done_rows=job.done_rows)
+                queries.finish_import(job, ImportStatus.FAILED, _GIVEN_UP)
+                await session.flush()
+            return None
 
         found = await self.database.transact(work)
         if found is None or found.lease_until is None:
@@ -99,6 +109,9 @@ class Importer:
         source = await asyncio.to_thread(zlib.decompress, packed) if packed else b""
         lease = Lease(found.id, found.lease_until, found.done_rows)
         return Job(lease, found.actor_id, found.seller_id, source)
+
+    async def _claim(self, session: WriteSession) -> ProductImport | None:
+        return await queries.claim_import(session, at=self.clock(), lease_s=self.lease_s)
 
     async def work(self, job: Job, stop: asyncio.Event) -> None:
         """Carry a job out to its end, as far as it stays ours."""
@@ -186,6 +199,7 @@ class Importer:
         row.updated_rows += plan.updated_rows
         row.failed_rows += plan.failed_rows
         row.lease_until = until
+        row.attempts = 1
         row.updated_at = self.clock()
         return Lease(row.id, until, row.done_rows)
 
@@ -211,6 +225,7 @@ class Importer:
             row = await queries.lock_leased(session, job.lease)
             if row is not None:
                 row.lease_until = self.clock()
+                row.attempts = 0
 
         await self.database.transact(work)
 
@@ -290,13 +305,13 @@ def _names(categories: Sequence[Any]) -> CategoryNames:
 async def _save(session: WriteSession, plan: Plan, actor_id: UUID) -> None:
     for product in (*plan.created, *plan.changed.values()):
         product.settle()
+    await write_products(session, list(plan.changed.values()))
     session.add_all(plan.created)
     await session.flush()
     if plan.shelves:
         await stock_shelves(session, plan.shelves, actor_id)
     await enqueue(session, *map(_created_event, plan.created), source=SERVICE)
-    for product in plan.changed.values():
-        await tell_of_change(session, product)
+    await tell_of_change(session, *plan.changed.values())
 
 
 def _created_event(product: Product) -> ProductCreated:

@@ -125,9 +125,13 @@ async def save(session: WriteSession, product: Product) -> None:
     await tell_of_change(session, product)
 
 
-async def tell_of_change(session: WriteSession, product: Product) -> None:
-    """Write PRODUCT_UPDATED for a product that was read with its variants."""
-    event = ProductUpdated(
+async def tell_of_change(session: WriteSession, *products: Product) -> None:
+    """Write PRODUCT_UPDATED for products that were read with their variants; one statement."""
+    await enqueue(session, *map(_updated, products), source=SERVICE)
+
+
+def _updated(product: Product) -> ProductUpdated:
+    return ProductUpdated(
         product_id=product.id,
         seller_id=product.seller_id,
         name=product.name,
@@ -138,7 +142,6 @@ async def tell_of_change(session: WriteSession, product: Product) -> None:
             for v in product.variants
         ),
     )
-    await enqueue(session, event, source=SERVICE)
 
 
 async def with_refusals(call: Callable[[], Awaitable[T]]) -> T:

@@ -582,6 +582,22 @@ async def test_a_chunk_costs_the_same_statements_however_many_rows_it_has(shop: 
     assert many == few
 
 
+async def test_changing_what_is_known_costs_the_same_statements_however_many_rows(
+    shop: Shop,
+) -> None:
+    few, many = [shop.row() for _ in range(10)], [shop.row() for _ in range(40)]
+    await shop.carried_out(*few, *many)
+
+    costs = [
+        await _statements_of(shop, *(row | {"price": "9.00", "product_name": "B"} for row in rows))
+        for rows in (few, many)
+    ]
+
+    assert costs[0] == costs[1]
+    products = await shop.products()
+    assert {(p.name, p.version, p.min_price_minor) for p in products} == {("B", 2, 900)}
+
+
 async def test_a_file_is_forgotten_once_it_is_done(shop: Shop) -> None:
     job = await shop.carried_out(shop.row())
 
@@ -620,7 +636,11 @@ def _die_at(monkeypatch: pytest.MonkeyPatch, point: str, *, after: int) -> None:
 
 async def _statements(shop: Shop, rows: int) -> int:
     """Count the statements of one chunk of new products."""
-    await shop.send(written(*(shop.row() for _ in range(rows))))
+    return await _statements_of(shop, *(shop.row() for _ in range(rows)))
+
+
+async def _statements_of(shop: Shop, *rows: dict[str, Any]) -> int:
+    await shop.send(written(*rows))
     count = 0
 
     def seen(*_: Any) -> None:
