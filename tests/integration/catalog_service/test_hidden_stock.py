@@ -104,9 +104,9 @@ async def test_a_deactivated_variant_takes_its_stock_along_and_leaves_its_siblin
         edit["variants"] = [{"id": str(sibling), "isActive": False}]
         answer = await catalog.client.put(product, json=edit, headers=admin)
     else:
-        body = {} if how == "DELETE" else {"json": {"isActive": False}}
+        body = None if how == "DELETE" else {"isActive": False}
         answer = await catalog.client.request(
-            how, f"{product}/variants/{sibling}", headers=admin, **body
+            how, f"{product}/variants/{sibling}", headers=admin, json=body
         )
     assert answer.is_success, answer.text
 
