@@ -10,6 +10,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from http import HTTPMethod, HTTPStatus
 from typing import Annotated, Any, Final, NoReturn
 from uuid import UUID
 
@@ -22,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import Match
 
 from common_lib.errors import (
     Conflict,
@@ -236,11 +238,12 @@ def install(app: FastAPI, *, base_url: str = "/problems") -> None:
         return problem_response(_validation_problem(found, base_url))
 
     def on_http_error(request: Request, error: Exception) -> Response:
-        del request
         if not isinstance(error, HTTPException):
             raise error
         code, title = _CODE_OF_STATUS.get(error.status_code, ("malformed_request", "Refused"))
         document = problem(error.status_code, code, title, title, base_url=base_url)
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            return problem_response(document, {"Allow": ", ".join(_methods_of_path(request))})
         return problem_response(document, error.headers)
 
     def on_crash(request: Request, error: Exception) -> Response:
@@ -253,6 +256,13 @@ def install(app: FastAPI, *, base_url: str = "/problems") -> None:
     app.add_exception_handler(RequestValidationError, on_invalid)
     app.add_exception_handler(HTTPException, on_http_error)
     app.add_exception_handler(Exception, on_crash)
+
+
+def _methods_of_path(request: Request) -> list[str]:
+    """Return what the path answers to; Starlette names only what its first route there does."""
+    routes = request.app.routes
+    scopes = ({**request.scope, "method": each.value} for each in HTTPMethod)
+    return [s["method"] for s in scopes if any(r.matches(s)[0] is Match.FULL for r in routes)]
 
 
 def _validation_problem(found: Sequence[Mapping[str, Any]], base_url: str) -> dict[str, Any]:

@@ -20,20 +20,18 @@ from common_lib.auth import StaticKeys
 from common_lib.ids import new_id
 from common_lib.runtime import HotRoute
 from tests.integration.catalog_service.conftest import Catalog, new_key
-from tests.integration.catalog_service.rights import (
+from tests.integration.catalog_service.rights.callers import (
     BLIND,
     GONE,
     SEES,
     Actor,
     Answer,
-    Cast,
     Granted,
     Refused,
-    Row,
-    World,
-    new_cast,
 )
-from tests.integration.catalog_service.rights_table import ROWS
+from tests.integration.catalog_service.rights.rows import Cast, Row, new_cast
+from tests.integration.catalog_service.rights.table import ROWS
+from tests.integration.catalog_service.rights.worlds import World
 
 pytestmark = pytest.mark.enable_socket
 
@@ -207,7 +205,7 @@ async def test_a_malformed_id_is_not_found(row: Row, catalog: Catalog, cast: Cas
     before = await contents(catalog)
     for name in row.parameters:
         good = str(row.ids(world)[name])
-        for bad in MALFORMED + (good[:-1], f"{good}0", f"{{{good}}}", f"{good}%20"):
+        for bad in (*MALFORMED, good[:-1], f"{good}0", f"{{{good}}}", f"{good}%20"):
             answer = await row.send(world, headers, **{name: bad})
             assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), bad
             assert members(answer) == members(await row.send(world, headers, **_unknown(row)))

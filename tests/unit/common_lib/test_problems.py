@@ -46,6 +46,7 @@ async def client() -> AsyncIterator[httpx2.AsyncClient]:
     app.state.settings = SimpleNamespace(max_body_bytes=10_000, body_timeout_s=1)
     router = APIRouter(route_class=StrictRoute)
     router.post("/parcels")(take)
+    router.put("/parcels")(take)
     router.get("/fail")(fail)
     router.get("/busy")(busy)
     app.include_router(router)
@@ -141,6 +142,15 @@ async def test_unknown_paths_and_methods_are_problems_too(
 
     assert answer.status_code == answer.json()["status"] == status
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_refused_method_is_told_of_all_routes_of_the_path(
+    client: httpx2.AsyncClient,
+) -> None:
+    answer = await client.patch("/parcels")
+
+    assert answer.status_code == 405
+    assert sorted(answer.headers["allow"].split(", ")) == ["POST", "PUT"]
 
 
 async def test_a_crash_says_nothing_of_its_cause(client: httpx2.AsyncClient) -> None:

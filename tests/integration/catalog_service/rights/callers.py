@@ -1,0 +1,105 @@
+"""Who calls, and what each is answered where nothing else is said."""
+
+from dataclasses import dataclass
+from enum import Enum, StrEnum, auto
+from typing import Final
+
+
+class Actor(StrEnum):
+    """Who calls. The pending and the suspended owner act on what their own store has."""
+
+    ANONYMOUS = "nobody"
+    FORGED = "a token signed by somebody else"
+    EXPIRED = "an expired token"
+    GUEST = "a guest"
+    CUSTOMER = "the customer it belongs to"
+    OTHER_CUSTOMER = "another customer"
+    SELLER = "the seller it belongs to"
+    OTHER_SELLER = "another seller"
+    STORELESS = "a seller without a store"
+    PENDING = "the owner of a pending store, still a customer"
+    SUSPENDED = "the owner of a suspended store"
+    ADMIN = "an administrator"
+    SERVICE = "a service"
+    EXPIRED_SERVICE = "a service with an expired token"
+    FOREIGN_SERVICE = "a service with a token for another one"
+
+
+class Granted(Enum):
+    """The route's own success."""
+
+    SEES = auto()  # and the answer shows what the row says it shows
+    BLIND = auto()  # and the answer shows nothing of it
+    DONE = auto()  # whatever the answer shows
+
+
+@dataclass(frozen=True)
+class Refused:
+    status: int
+    code: str
+
+
+Answer = Granted | Refused
+Answers = dict[Actor, Answer]
+SEES, BLIND, DONE = Granted.SEES, Granted.BLIND, Granted.DONE
+
+NO_TOKEN: Final = Refused(401, "auth_required")
+WRONG_TYPE: Final = Refused(401, "wrong_token_type")
+WRONG_ROLE: Final = Refused(403, "role_not_allowed")
+NO_STORE: Final = Refused(403, "seller_not_active")
+GONE: Final = Refused(404, "not_found")
+
+PEOPLE: Final = tuple(Actor)[tuple(Actor).index(Actor.GUEST) : tuple(Actor).index(Actor.SERVICE)]
+SERVICES: Final = (Actor.SERVICE, Actor.EXPIRED_SERVICE, Actor.FOREIGN_SERVICE)
+BAD_TOKENS: Final[Answers] = {
+    Actor.FORGED: Refused(401, "invalid_token"),
+    Actor.EXPIRED: Refused(401, "token_expired"),
+    **dict.fromkeys(SERVICES, WRONG_TYPE),
+}
+STRANGERS: Final[Answers] = {Actor.ANONYMOUS: NO_TOKEN} | BAD_TOKENS
+SHOPPERS: Final = (Actor.GUEST, Actor.CUSTOMER, Actor.OTHER_CUSTOMER, Actor.PENDING)
+
+
+def everybody(seen: Answer = SEES) -> Answers:
+    """P, and a token is not looked at."""
+    return dict.fromkeys(Actor, seen)
+
+
+def readers(seen: Answer = SEES) -> Answers:
+    """P, and a token that is sent must be a good one."""
+    return everybody(seen) | BAD_TOKENS
+
+
+def merchants(others: Answer = GONE, suspended: Answer = SEES) -> Answers:
+    """S,A: the own things, and an administrator anybody's."""
+    return (
+        STRANGERS
+        | dict.fromkeys(SHOPPERS, WRONG_ROLE)
+        | {Actor.SELLER: SEES, Actor.SUSPENDED: suspended, Actor.ADMIN: SEES}
+        | {Actor.OTHER_SELLER: others, Actor.STORELESS: others}
+    )
+
+
+def owner_only(*owners: Actor) -> Answers:
+    """C, or S by the user: everybody else is told that there is no such thing."""
+    return (
+        STRANGERS
+        | dict.fromkeys(PEOPLE, GONE)
+        | {Actor.GUEST: WRONG_ROLE}
+        | dict.fromkeys(owners, SEES)
+    )
+
+
+def administrators() -> Answers:
+    """A."""
+    return STRANGERS | dict.fromkeys(PEOPLE, WRONG_ROLE) | {Actor.ADMIN: SEES}
+
+
+def services() -> Answers:
+    """I."""
+    return (
+        dict.fromkeys(Actor, WRONG_TYPE)
+        | {Actor.ANONYMOUS: NO_TOKEN, Actor.SERVICE: SEES}
+        | {Actor.EXPIRED_SERVICE: Refused(401, "token_expired")}
+        | {Actor.FOREIGN_SERVICE: Refused(401, "invalid_token")}
+    )
