@@ -12,7 +12,6 @@ import orjson
 from catalog_service.models.search_text import fold
 from catalog_service.queries.search import Candidate
 from catalog_service.schemas.search import (
-    MAX_FACET_VALUES,
     PRICE_STEPS,
     RATING_STEPS,
     FacetCounts,
@@ -21,7 +20,8 @@ from catalog_service.schemas.search import (
 
 CATEGORY, SELLER, PRICE, RATING, STOCK = "category", "seller", "price", "rating", "stock"
 ATTRIBUTE: Final = "attr."
-_MAX_ATTRIBUTES: Final = 20
+_MAX_ATTRIBUTES: Final = 10
+_MAX_VALUES: Final = 20
 
 
 def count(found: Sequence[Candidate]) -> FacetCounts:
@@ -99,7 +99,8 @@ def _attributes(found: Sequence[Candidate]) -> dict[str, dict[str, int]]:
     pairs: Counter[tuple[str, str]] = Counter()
     for one in found:
         for name, values in orjson.loads(one.attributes).items():
-            pairs.update([(name, value) for value in values])
+            for value in values:
+                pairs[name, value] += 1
     return grouped(pairs)
 
 
@@ -108,7 +109,7 @@ def grouped(pairs: Mapping[tuple[str, str], int]) -> dict[str, dict[str, int]]:
     found: dict[str, dict[str, int]] = {}
     for (name, value), number in sorted(pairs.items(), key=_commonest_first):
         values = found.setdefault(name, {})
-        if len(values) < MAX_FACET_VALUES:
+        if len(values) < _MAX_VALUES:
             values[value] = number
     return dict(list(found.items())[:_MAX_ATTRIBUTES])
 

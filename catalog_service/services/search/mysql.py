@@ -30,7 +30,7 @@ from catalog_service.services.search.plan import (
 from common_lib.database import AnySession, Database
 
 # No more products than this are read, ranked and counted for one search.
-LOOKED_AT: Final = 500
+LOOKED_AT: Final = 250
 # Fewer than this are sorted; of more, a walk along the index of the order soon has a page.
 _SORTED: Final = 5_000
 _COUNTS_KEPT_S: Final = 60.0

@@ -177,7 +177,10 @@ def _facets(
     currency: str,
 ) -> Facets:
     return Facets(
-        categories=_named(counts.categories, {key: tree[key].name for key in tree}),
+        categories=_named(
+            counts.categories,
+            {each: tree[each].name for each in counts.categories if each in tree},
+        ),
         sellers=_named(counts.sellers, stores),
         prices=_price_range(counts, currency),
         price_steps=_price_steps(counts, currency),
