@@ -11,6 +11,7 @@ from catalog_service.api.paging import Cursor, Limit, only_parameters, page_resp
 from catalog_service.schemas.wishlists import WishAdded, WishIn, WishPage
 from catalog_service.services import wishlists
 from common_lib.auth import Principal, Role, ensure_self, require_role
+from common_lib.errors import NotFound
 from common_lib.problems import StrictRoute, parse_id
 
 router = APIRouter(prefix="/api/wishlists", tags=["wishlists"], route_class=StrictRoute)
@@ -51,8 +52,11 @@ async def add_wish(user_id: Owner, body: WishIn, deps: Wired) -> Response:
 
 @router.post("/{user_id}/{product_id}", status_code=HTTPStatus.CREATED, response_model=WishAdded)
 async def add_named_wish(user_id: Owner, product_id: str, deps: Wired) -> Response:
-    """Put a product on the list: 201, or 200 where it is there already."""
-    return await _add(deps, user_id, parse_id(product_id))
+    """Put a product on the list: 201, or 200 where it is there already; 404 if it is not sold."""
+    try:
+        return await _add(deps, user_id, parse_id(product_id))
+    except wishlists.UnknownProduct:
+        raise NotFound from None
 
 
 @router.delete("/{user_id}", status_code=HTTPStatus.NO_CONTENT)

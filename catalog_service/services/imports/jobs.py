@@ -17,11 +17,11 @@ from catalog_service.queries import products
 from catalog_service.schemas.cursors import InvalidCursor, decode_cursor, encode_cursor
 from catalog_service.schemas.imports import ImportOut, ImportReport, RowErrorOut
 from catalog_service.services.imports import reader
-from catalog_service.services.products.rules import SellerNotActive, seller_for
+from catalog_service.services.products.rules import SellerNotActive, require_owner, seller_for
 from common_lib.auth import Principal
 from common_lib.clock import now
 from common_lib.database import Database, WriteSession, is_duplicate_key
-from common_lib.errors import Conflict, Forbidden, NotFound, Unavailable
+from common_lib.errors import Conflict, NotFound, Unavailable
 from common_lib.idempotency import IdempotencyKeyReused
 from common_lib.ids import new_id
 
@@ -39,11 +39,6 @@ class TooManyImports(Conflict):
 class ImportsBusy(Unavailable):
     code = "imports_busy"
     title = "Too many files are coming in just now"
-
-
-class NotYourStore(Forbidden):
-    code = "role_not_allowed"
-    title = "Only an administrator imports for another store"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +84,8 @@ async def submit(
 ) -> tuple[ImportOut, bool]:
     """Keep a file for the worker; the same key again answers the same job, and True.
 
-    Raises SellerNotActive, NotFound for an unknown store, TooManyImports, IdempotencyKeyReused,
-    and what `reader.check` finds wrong with the file as a whole.
+    Raises SellerNotActive, NotFound for an unknown store or another's, TooManyImports,
+    IdempotencyKeyReused, and what `reader.check` finds wrong with the file as a whole.
     """
     job = await asyncio.to_thread(_job, principal.user_id, upload, limits.max_rows)
 
@@ -196,11 +191,10 @@ async def _owner(
     """Return whose products the file holds; None is the shop itself."""
     if seller_id is None:
         return await seller_for(session, principal)
-    if not principal.is_admin:
-        raise NotYourStore
     seller = await products.lock_seller(session, seller_id)
     if seller is None:
         raise NotFound
+    await require_owner(session, principal, seller.id)
     if not seller.may_sell:
         raise SellerNotActive
     return seller.id

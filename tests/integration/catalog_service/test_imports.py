@@ -399,11 +399,13 @@ async def test_only_sellers_and_administrators_import(catalog: Catalog, shop: Sh
     )
     customer = await shop.send(body, **catalog.bearer(Role.CUSTOMER))
     storeless = await shop.send(body, **catalog.bearer(Role.SELLER))
-    other_store = await shop.send(body, f"?sellerId={shop.seller_id}")
+    other_store = await shop.send(body, f"?sellerId={(await catalog.seller())[0]}")
+    own_store = await shop.send(body, f"?sellerId={shop.seller_id}")
     unknown = await shop.send(body, f"?sellerId={new_id()}", **catalog.bearer(Role.ADMIN))
 
     found = [a.status_code for a in (without, customer, storeless, other_store, unknown)]
-    assert found == [401, 403, 403, 403, 404]
+    assert found == [401, 403, 403, 404, 404]
+    assert own_store.status_code == 202
 
 
 @pytest.mark.parametrize("status", [SellerStatus.PENDING, SellerStatus.SUSPENDED])

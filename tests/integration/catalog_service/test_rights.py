@@ -18,7 +18,6 @@ from catalog_service.main import build_app
 from catalog_service.models import Base
 from common_lib.auth import StaticKeys
 from common_lib.ids import new_id
-from common_lib.runtime import HotRoute
 from tests.integration.catalog_service.conftest import Catalog, new_key
 from tests.integration.catalog_service.rights.callers import (
     BLIND,
@@ -40,7 +39,6 @@ PROBLEM: Final = {"type", "title", "status", "detail", "code", "requestId"}
 MALFORMED: Final = ("1", "null", "not-an-id", "%20", "%00", "%F0%9F%98%80", "0" * 36, "-" * 36)
 # A path that is also read as another's, whose parameter is then malformed.
 MEANT_OTHERWISE: Final = {"/api/inventory/low-stock": {"PUT"}}
-DOCUMENTS: Final = {"/docs", "/docs/oauth2-redirect", "/redoc"}
 _TABLES: Final = ", ".join(f"`{name}`" for name in sorted(Base.metadata.tables))
 
 # One row of each route: what does not hang on the state of its things is tried on these.
@@ -79,10 +77,9 @@ def members(answer: httpx2.Response) -> Mapping[str, Any]:
 
 def flaws(row: Row, world: World, wanted: Answer, answer: httpx2.Response) -> list[str]:
     if isinstance(wanted, Refused):
-        return [*_flaws_of_refusal(world, wanted, answer)]
+        return _flaws_of_refusal(world, wanted, answer)
     found = [] if answer.status_code == row.success else [f"{answer.status_code} {answer.text}"]
-    shown = row.shows.replace("{", "{{").replace("}", "}}") if '"' in row.shows else row.shows
-    holds = shown.format(**row.ids(world)) in answer.text
+    holds = row.shows.format(**row.ids(world)) in answer.text
     if (wanted is SEES and not holds) or (wanted is BLIND and holds):
         found.append(f"{wanted}, but {answer.text[:200]}")
     return found
@@ -93,11 +90,7 @@ def _flaws_of_refusal(world: World, wanted: Refused, answer: httpx2.Response) ->
         return [f"{answer.status_code} and no problem: {answer.text[:200]}"]
     said = answer.json()
     found = []
-    if (answer.status_code, said["status"], said["code"]) != (
-        wanted.status,
-        wanted.status,
-        wanted.code,
-    ):
+    if (answer.status_code, said["code"]) != (wanted.status, wanted.code):
         found.append(f"{answer.status_code} {said['code']} instead of {wanted}")
     if (answer.status_code == 401) != ("www-authenticate" in answer.headers):
         found.append("WWW-Authenticate is wrong")
@@ -116,17 +109,15 @@ def test_every_route_is_in_the_table(app: FastAPI) -> None:
     hot = {
         (method, re.sub(r":\w+}", "}", route.path))
         for route in app.routes
-        if isinstance(route, Route) and route.path not in DOCUMENTS
+        if isinstance(route, Route)
         for method in (route.methods or set()) - {"HEAD"}
     }
-    assert any(isinstance(route, HotRoute) for route in app.routes)
     assert described | hot == {(row.method, row.path) for row in ROWS}
 
 
 def test_every_row_answers_every_caller() -> None:
-    assert {
-        str(row): set(Actor) - set(row.answers) for row in ROWS if set(row.answers) != {*Actor}
-    } == {}
+    missing = {str(row): set(Actor) - set(row.answers) for row in ROWS}
+    assert {row: actors for row, actors in missing.items() if actors} == {}
     assert len({str(row) for row in ROWS}) == len(ROWS)
 
 

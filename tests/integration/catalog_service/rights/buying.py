@@ -175,8 +175,7 @@ WISHLISTS: Final = (
         "C",
         owner_only(Actor.CUSTOMER),
         shows="{product_id}",
-        unknown={"product_id": 422},
-        note="200: it is on the list already; an unknown product is 422, as in the body",
+        note="200: it is on the list already",
     ),
     Row(
         "DELETE",

@@ -8,9 +8,7 @@ from uuid import UUID
 
 import httpx2
 
-from catalog_service.models import (
-    SellerStatus,
-)
+from catalog_service.models import SellerStatus
 from common_lib.auth import Role, ServiceTokens, SigningKey, TokenSigner
 from common_lib.ids import new_id
 from tests.integration.catalog_service.conftest import Catalog, new_key
@@ -43,6 +41,7 @@ class Row:
     names: Mapping[str, str] = field(default_factory=dict)
     unknown: Mapping[str, int] = field(default_factory=dict)
     is_csv: bool = False
+    # For whoever reads the table.
     note: str = ""
 
     def __str__(self) -> str:
@@ -77,7 +76,7 @@ class Row:
     async def send(
         self, world: World, headers: Mapping[str, str], **changed: Any
     ) -> httpx2.Response:
-        """Send a good request; `changed` replaces ids, or the `content` and its `body`."""
+        """Send a good request; `changed` replaces ids of the path, or the `body`."""
         ids = self.ids(world) | {k: v for k, v in changed.items() if k != "body"}
         url = (self.path + self.query).format(**ids)
         body = changed.get("body", self.body(world) if self.body else None)
