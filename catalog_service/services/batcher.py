@@ -98,7 +98,8 @@ class _Waiter:
 class _Lease:
     """The item's lock, kept from batch to batch for a moment, then offered to other processes.
 
-    Without it we go on: the lock spares contention between processes, no more.
+    Without it we go on: the lock spares contention between processes, no more. Who was once left
+    without waits no more for it while buyers keep coming: the row's own lock lets both take turns.
     """
 
     def __init__(self, lock: Lock, wait_s: float) -> None:
@@ -110,6 +111,8 @@ class _Lease:
     async def take(self) -> None:
         started = time.perf_counter()
         has_lock = await self._lock.acquire(wait_s=self._wait_s)
+        if not has_lock:
+            self._wait_s = 0.0
         self._waited_ms = (time.perf_counter() - started) * 1000 if has_lock else None
         self._until = time.monotonic() + _LEASE_S
 
