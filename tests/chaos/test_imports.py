@@ -64,7 +64,7 @@ async def test_a_file_that_kills_every_worker_is_given_up_and_the_next_is_import
     prefix = f"DIE{uuid4().hex[:12]}"
     sent = await send(seller, file_of(prefix, category))
     for _ in range(MAX_ATTEMPTS):
-        whole.start_process("catalog-worker", deadly)
+        whole.start_process("catalog-worker", deadly, wait=False)
         whole.wait_dead("catalog-worker")
     other = await send(seller, file_of(f"LIVE{uuid4().hex[:12]}", category))
 
