@@ -68,6 +68,13 @@ async def lock_seller(session: WriteSession, seller_id: UUID) -> Seller | None:
     return (await session.scalars(select)).one_or_none()
 
 
+async def lock_seller_of_product(session: WriteSession, product_id: UUID) -> Seller | None:
+    """Return the product's store, None for the shop's own; its row alone is share-locked."""
+    of_product = sa.select(Product.seller_id).where(Product.id == product_id).scalar_subquery()
+    select = sa.select(Seller).where(Seller.id == of_product).with_for_update(read=True)
+    return (await session.scalars(select)).one_or_none()
+
+
 async def seller_exists(session: AnySession, seller_id: UUID) -> bool:
     select = sa.select(Seller.id).where(Seller.id == seller_id)
     return (await session.execute(select)).scalar() is not None

@@ -9,11 +9,12 @@ from catalog_service.queries.products import ProductDetail
 from catalog_service.schemas.products import ProductEdit, ProductIn
 from catalog_service.services.products.rules import (
     Expectation,
+    SellerNotActive,
     invalid,
     lock_own,
-    require_active_store,
     save,
     seller_for,
+    store_may_sell,
     unknown_category,
     with_refusals,
 )
@@ -71,11 +72,12 @@ async def update(
     """
 
     async def work(session: WriteSession) -> ProductDetail:
+        may_sell = body.status != ProductStatus.ACTIVE or await store_may_sell(session, product_id)
         product = await lock_own(session, principal, product_id, expected)
         await _require_category(session, body.category_id)
         _apply(product, body, currency)
         if body.status is not None:
-            await _move(session, product, ProductStatus(body.status))
+            _move(product, ProductStatus(body.status), may_sell=may_sell)
         await save(session, product)
         return await _detail(session, product_id)
 
@@ -96,9 +98,10 @@ async def set_status(
     """
 
     async def work(session: WriteSession) -> ProductDetail:
+        may_sell = target is not ProductStatus.ACTIVE or await store_may_sell(session, product_id)
         product = await lock_own(session, principal, product_id, expected)
         if (product.status, product.hidden_at) != (target, None):
-            await _move(session, product, target)
+            _move(product, target, may_sell=may_sell)
             await save(session, product)
         return await _detail(session, product_id)
 
@@ -121,9 +124,9 @@ def slug_of(name: str, product_id: UUID) -> str:
     return f"{slugified(name, max_length=_SLUG_LENGTH) or 'product'}-{product_id.hex[-8:]}"
 
 
-async def _move(session: WriteSession, product: Product, target: ProductStatus) -> None:
-    if target is ProductStatus.ACTIVE and product.status is not target:
-        await require_active_store(session, product)
+def _move(product: Product, target: ProductStatus, *, may_sell: bool) -> None:
+    if product.status is not target and not may_sell:
+        raise SellerNotActive
     product.move_to(target)
 
 

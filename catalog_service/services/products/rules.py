@@ -83,13 +83,13 @@ async def seller_for(session: WriteSession, principal: Principal) -> UUID | None
     raise SellerNotActive
 
 
-async def require_active_store(session: WriteSession, product: Product) -> None:
-    """Raise SellerNotActive unless the product's store may sell; its row is share-locked."""
-    if product.seller_id is None:
-        return
-    seller = await queries.lock_seller(session, product.seller_id)
-    if seller is None or not seller.may_sell:
-        raise SellerNotActive
+async def store_may_sell(session: WriteSession, product_id: UUID) -> bool:
+    """Tell whether the product's store may sell, as the shop itself may always.
+
+    The store's row is share-locked: to be asked before the product's row is.
+    """
+    seller = await queries.lock_seller_of_product(session, product_id)
+    return seller is None or seller.may_sell
 
 
 async def require_owner(session: AnySession, principal: Principal, seller_id: UUID | None) -> None:
