@@ -49,25 +49,8 @@ async def build(settings: WorkerSettings) -> AsyncIterator[Worker]:
     users = HttpClient("user-service", settings.user_url, timeout_s=2, tokens=services)
     database, redis = Database(settings), create_redis(settings.redis_url)
     announcements = Announcements(redis, settings)
-    sweeper = Sweeper(
-        database,
-        OrderClient(http),
-        announcements,
-        lease_s=settings.sweep_interval_s,
-        batch_size=settings.sweep_batch_size,
-    )
-    importer = Importer(
-        database,
-        announcements,
-        settings.currency,
-        lease_s=settings.import_lease_s,
-        chunk_rows=settings.import_chunk_rows,
-        poll_s=settings.import_poll_s,
-    )
-    search = search_http(settings)
-    roles = SellerRoles(database, UserClient(users))
-    shelf = ShelfKeeper(database, announcements)
-    store = ImageStore(settings)
+    sweeper = new_sweeper(settings, database, OrderClient(http), announcements)
+    search, store = search_http(settings), ImageStore(settings)
     async with Bus(settings) as bus:
         consumer = Consumer(
             bus,
@@ -80,14 +63,9 @@ async def build(settings: WorkerSettings) -> AsyncIterator[Worker]:
                 "relay": Relay(database, bus, redis, source=SERVICE).run,
                 "consumer": consumer.run,
                 "sweeper": every(settings.sweep_interval_s, sweeper.sweep),
-                "imports": importer.run,
-                "import_pruner": every(_PRUNE_EVERY_S, lambda: prune(database)),
-                "image_sweeper": every(_IMAGES_EVERY_S, ImageSweeper(database, store).sweep),
-                "seller_roles": every(_ROLES_EVERY_S, roles.drain),
-                "shelf_keeper": every(_SHELF_EVERY_S, shelf.keep),
-                "refresher": every(_REFRESH_EVERY_S, Refresher(database, announcements).refresh),
+                "imports": new_importer(settings, database, announcements).run,
+                **housekeeping(database, announcements, UserClient(users), store),
                 **search_components(settings, database, search),
-                "inbox_pruner": every(_PRUNE_EVERY_S, lambda: prune_inbox(database)),
             },
             checks={
                 "database": Check(database.ping),
@@ -101,6 +79,46 @@ async def build(settings: WorkerSettings) -> AsyncIterator[Worker]:
     await http.close()
     await redis.aclose()
     await database.close()
+
+
+def new_sweeper(
+    settings: WorkerSettings, database: Database, orders: OrderClient, announcements: Announcements
+) -> Sweeper:
+    return Sweeper(
+        database,
+        orders,
+        announcements,
+        lease_s=settings.sweep_interval_s,
+        batch_size=settings.sweep_batch_size,
+    )
+
+
+def new_importer(
+    settings: WorkerSettings, database: Database, announcements: Announcements
+) -> Importer:
+    return Importer(
+        database,
+        announcements,
+        settings.currency,
+        lease_s=settings.import_lease_s,
+        chunk_rows=settings.import_chunk_rows,
+        poll_s=settings.import_poll_s,
+    )
+
+
+def housekeeping(
+    database: Database, announcements: Announcements, users: UserClient, store: ImageStore
+) -> dict[str, Component]:
+    """Return what is looked after again and again, by what the rows say is owed."""
+    roles, shelf = SellerRoles(database, users), ShelfKeeper(database, announcements)
+    return {
+        "import_pruner": every(_PRUNE_EVERY_S, lambda: prune(database)),
+        "image_sweeper": every(_IMAGES_EVERY_S, ImageSweeper(database, store).sweep),
+        "seller_roles": every(_ROLES_EVERY_S, roles.drain),
+        "shelf_keeper": every(_SHELF_EVERY_S, shelf.keep),
+        "refresher": every(_REFRESH_EVERY_S, Refresher(database, announcements).refresh),
+        "inbox_pruner": every(_PRUNE_EVERY_S, lambda: prune_inbox(database)),
+    }
 
 
 def search_components(

@@ -97,7 +97,7 @@ def test_a_product_moves_as_the_table_says_and_waits_for_its_store_no_more(
     moved.hidden_at = EARLIER
     if target is status or target in PRODUCT_MOVES[status]:
         moved.move_to(target)
-        assert (moved.status, moved.hidden_at) == (target, None)
+        assert place(moved) == (target, None)
     else:
         with pytest.raises(IllegalProductMove):
             moved.move_to(target)
