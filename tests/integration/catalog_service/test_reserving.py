@@ -216,7 +216,7 @@ async def test_low_stock_is_told_of_once_per_crossing(catalog: Catalog) -> None:
     await release(catalog.database, last.reservation_id, "test")
     catalog.deps.batcher.forget_sold_out([variant])
     await catalog.reserve((variant, 1))
-    assert await catalog.events(variant) == ["LOW_STOCK_ALERT", "OUT_OF_STOCK"]
+    assert await catalog.events(variant) == ["LOW_STOCK_ALERT", "OUT_OF_STOCK", "BACK_IN_STOCK"]
 
 
 async def test_a_second_crossing_is_told_of_again(catalog: Catalog) -> None:
