@@ -15,6 +15,7 @@ from catalog_service.services.search.searching import Searcher
 from catalog_service.services.seller_roles import SellerRoles
 from catalog_service.services.shelf_keeper import ShelfKeeper
 from catalog_service.settings import Settings
+from common_lib.auth import Principal, Role, require_role
 from common_lib.database import Database
 from common_lib.errors import PreconditionFailed
 from common_lib.runtime.hot_reads import names_tag, pack
@@ -49,6 +50,11 @@ async def _wired(request: Request) -> Deps:
 
 
 Wired = Annotated[Deps, Depends(_wired)]
+
+# An applicant is still a customer, so whose store it is goes by the user and not by the role.
+Member = Annotated[Principal, Depends(require_role(Role.CUSTOMER, Role.SELLER, Role.ADMIN))]
+Merchant = Annotated[Principal, Depends(require_role(Role.SELLER, Role.ADMIN))]
+Admin = Annotated[Principal, Depends(require_role(Role.ADMIN))]
 
 
 def json_response(body: bytes, status: int = 200, **headers: str) -> Response:

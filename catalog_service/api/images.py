@@ -1,21 +1,18 @@
 """Pictures of products over HTTP."""
 
 from http import HTTPStatus
-from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 
-from catalog_service.api.deps import Wired, expected_version, json_response
+from catalog_service.api.deps import Merchant, Wired, expected_version, json_response
 from catalog_service.schemas.images import AttachedImage, AttachIn, PresignIn, PresignOut
 from catalog_service.services.images import image_out
 from catalog_service.services.products import Expectation
-from common_lib.auth import Principal, Role, require_role
 from common_lib.problems import StrictRoute
 
 router = APIRouter(prefix="/api/products", tags=["images"], route_class=StrictRoute)
 
-Merchant = Annotated[Principal, Depends(require_role(Role.SELLER, Role.ADMIN))]
 _UNSTORED = "private, no-store"
 
 

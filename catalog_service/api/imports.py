@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.responses import StreamingResponse
 
-from catalog_service.api.deps import Wired, json_response
+from catalog_service.api.deps import Merchant, Wired, json_response
 from catalog_service.api.paging import Cursor, Limit, only_parameters, page_response
 from catalog_service.models.products import ProductStatus
 from catalog_service.schemas.imports import ImportOut, ImportReport
@@ -16,7 +16,6 @@ from catalog_service.services import exports
 from catalog_service.services.imports import jobs
 from catalog_service.services.imports.jobs import ImportLimits, Upload
 from catalog_service.settings import Settings
-from common_lib.auth import Principal, Role, require_role
 from common_lib.clock import now
 from common_lib.idempotency import key_from
 from common_lib.problems import StrictRoute, UnsupportedMediaType, parse_id, read_body
@@ -34,7 +33,6 @@ _BODY: Final[dict[str, Any]] = {
     }
 }
 
-Merchant = Annotated[Principal, Depends(require_role(Role.SELLER, Role.ADMIN))]
 Store = Annotated[UUID | None, Query(alias="sellerId")]
 
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from catalog_service.api.deps import Wired, expected_version, json_response, tagged
+from catalog_service.api.deps import Merchant, Wired, expected_version, json_response, tagged
 from catalog_service.api.paging import Cursor, Limit, only_parameters, page_response
 from catalog_service.schemas.inventory import (
     AdjustIn,
@@ -15,15 +15,13 @@ from catalog_service.schemas.inventory import (
     StockOut,
 )
 from catalog_service.services import inventory
-from common_lib.auth import Principal, Role, maybe_user, require_role
+from common_lib.auth import MaybeUser
 from common_lib.errors import NotFound
 from common_lib.problems import StrictRoute, parse_id
 from common_lib.runtime.hot_reads import packed_response
 
 router = APIRouter(prefix="/api/inventory", tags=["inventory"], route_class=StrictRoute)
 
-Merchant = Annotated[Principal, Depends(require_role(Role.SELLER, Role.ADMIN))]
-MaybeUser = Annotated[Principal | None, Depends(maybe_user)]
 PRIVATE: Final = "private, no-store"
 
 

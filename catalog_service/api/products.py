@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from catalog_service.api.deps import (
     Deps,
+    Merchant,
     Wired,
     etag,
     expected_version,
@@ -28,14 +29,12 @@ from catalog_service.schemas.products import (
     StatusIn,
 )
 from catalog_service.services import products
-from common_lib.auth import Principal, Role, maybe_user, require_role
+from common_lib.auth import MaybeUser
 from common_lib.errors import NotFound
 from common_lib.problems import StrictRoute
 
 router = APIRouter(prefix="/api/products", tags=["products"], route_class=StrictRoute)
 
-Merchant = Annotated[Principal, Depends(require_role(Role.SELLER, Role.ADMIN))]
-MaybeUser = Annotated[Principal | None, Depends(maybe_user)]
 _SLUG: Final = re.compile(r"[a-z0-9-]{1,220}")
 
 

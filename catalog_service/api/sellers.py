@@ -1,11 +1,10 @@
 """Stores over HTTP."""
 
 from http import HTTPStatus
-from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from catalog_service.api.deps import Wired, json_response
+from catalog_service.api.deps import Admin, Member, Wired, json_response
 from catalog_service.api.paging import Cursor, Limit, only_parameters, page_response
 from catalog_service.models.sellers import SellerStatus
 from catalog_service.schemas.sellers import (
@@ -18,14 +17,10 @@ from catalog_service.schemas.sellers import (
     StoreStatusIn,
 )
 from catalog_service.services import sellers
-from common_lib.auth import MaybeUser, Principal, Role, require_role
+from common_lib.auth import MaybeUser
 from common_lib.problems import ApiModel, StrictRoute, parse_id
 
 router = APIRouter(prefix="/api/sellers", tags=["sellers"], route_class=StrictRoute)
-
-# An applicant is still a customer, so whose store it is goes by the user and not by the role.
-Member = Annotated[Principal, Depends(require_role(Role.CUSTOMER, Role.SELLER, Role.ADMIN))]
-Admin = Annotated[Principal, Depends(require_role(Role.ADMIN))]
 
 
 @router.post("", status_code=HTTPStatus.CREATED, response_model=OwnStoreOut)

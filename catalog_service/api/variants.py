@@ -5,10 +5,10 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
-from catalog_service.api.deps import Wired, expected_version, json_response
-from catalog_service.api.products import MaybeUser, Merchant
+from catalog_service.api.deps import Merchant, Wired, expected_version, json_response
 from catalog_service.schemas.products import VariantAdd, VariantList, VariantOut, VariantUpdate
 from catalog_service.services import products, variants
+from common_lib.auth import MaybeUser
 from common_lib.problems import StrictRoute
 
 router = APIRouter(

@@ -6,17 +6,15 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from catalog_service.api.deps import Deps, Wired, json_response
+from catalog_service.api.deps import Deps, Member, Wired, json_response
 from catalog_service.api.paging import Cursor, Limit, only_parameters, page_response
 from catalog_service.schemas.wishlists import WishAdded, WishIn, WishPage
 from catalog_service.services import wishlists
-from common_lib.auth import Principal, Role, ensure_self, require_role
+from common_lib.auth import ensure_self
 from common_lib.errors import NotFound
 from common_lib.problems import StrictRoute, parse_id
 
 router = APIRouter(prefix="/api/wishlists", tags=["wishlists"], route_class=StrictRoute)
-
-Member = Annotated[Principal, Depends(require_role(Role.CUSTOMER, Role.SELLER, Role.ADMIN))]
 
 
 async def _own(user_id: str, member: Member) -> UUID:
