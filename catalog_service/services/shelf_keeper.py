@@ -14,6 +14,7 @@ import structlog
 
 from catalog_service.models.products import Product
 from catalog_service.models.sellers import Seller, SellerStatus
+from catalog_service.queries.bulk import write_products
 from catalog_service.queries.products import lock_seller
 from catalog_service.queries.sellers import (
     lock_hidden_products,
@@ -77,7 +78,7 @@ class ShelfKeeper:
                 product.come_back(moment)
             else:
                 product.hide(moment)
-        await session.flush()
+        await write_products(session, products)
         await tell_of_change(session, *products)
         return products
 

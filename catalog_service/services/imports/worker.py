@@ -10,12 +10,13 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import structlog
 from sqlalchemy.exc import IntegrityError
 
+from catalog_service.models.categories import Category, Hierarchy
 from catalog_service.models.imports import ImportStatus, ProductImport
 from catalog_service.models.products import Product
 from catalog_service.queries import categories as tree
@@ -290,15 +291,13 @@ async def _known(
     )
 
 
-def _names(categories: Sequence[Any]) -> CategoryNames:
-    by_id = {category.id: category for category in categories}
+def _names(categories: Sequence[Category]) -> CategoryNames:
+    hierarchy = Hierarchy(categories)
     names: dict[str, UUID] = {}
     for category in categories:
-        path, above = [category.name.casefold()], by_id.get(category.parent_id)
-        while above is not None:
-            path.append(above.name.casefold())
-            above = by_id.get(above.parent_id)
-        names[csv_format.CATEGORY_SEPARATOR.join(reversed(path))] = category.id
+        path = reversed(hierarchy.path(category.id))
+        words = (hierarchy.by_id[each].name.casefold() for each in path)
+        names[csv_format.CATEGORY_SEPARATOR.join(words)] = category.id
     return CategoryNames(names | {category.slug: category.id for category in categories})
 
 
