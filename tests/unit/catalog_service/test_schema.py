@@ -19,6 +19,11 @@ TECHNICAL = {
     "purchases",
     "product_imports",
     "product_import_errors",
+    "image_removals",
+    "search_documents",
+    "search_rebuilds",
+    "search_updates",
+    "search_words",
     "outbox",
     "inbox",
 }
