@@ -84,10 +84,8 @@ async def search_products(
     text, page = _words(q), PageRequest(sort, limit, cursor)
 
     async def load() -> bytes | None:
-        found = await deps.searcher.search(text, narrowed, page)
         # Nothing is remembered for seconds only: what is looked for may be about to be indexed.
-        is_nothing = found.total == 0 and not found.facets.categories
-        return None if is_nothing else found.model_dump_json().encode()
+        return await deps.searcher.search(text, narrowed, page)
 
     body = await deps.announcements.searches.get(_key(text, narrowed, page), load)
     return _with_next(request, body or _NOTHING)
@@ -124,8 +122,8 @@ async def list_products(
     cursor: Cursor = None,
 ) -> Response:
     """List active products, newest first unless asked otherwise."""
-    page = await listed(deps.database, narrowed, PageRequest(sort, limit, cursor))
-    return _with_next(request, page.model_dump_json().encode())
+    body = await listed(deps.database, narrowed, PageRequest(sort, limit, cursor))
+    return _with_next(request, body)
 
 
 def _words(q: str) -> str:

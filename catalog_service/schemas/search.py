@@ -71,6 +71,10 @@ class FacetCounts:
     in_stock: int = 0
     attributes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
+    def is_empty(self) -> bool:
+        counts = (self.categories, self.sellers, self.in_stock, self.attributes)
+        return not any((*counts, *self.price_steps, *self.rating_steps))
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -84,6 +88,10 @@ class Found:
     total: int = 0
     is_exact: bool = True
     facets: FacetCounts = field(default_factory=FacetCounts)
+
+    def is_nothing(self) -> bool:
+        """Tell whether neither a product was found nor a facet has anything to count."""
+        return self.total == 0 and self.facets.is_empty()
 
 
 class NamedCount(ApiModel):

@@ -1,5 +1,6 @@
 """Facets: counting what the products that were found have."""
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -32,9 +33,7 @@ def count(found: Sequence[Candidate]) -> FacetCounts:
         lowest_price=min(prices, default=None),
         highest_price=max(prices, default=None),
         price_steps=price_steps(prices),
-        rating_steps=[
-            sum(one.rating_hundredths >= 100 * step for one in found) for step in RATING_STEPS
-        ],
+        rating_steps=_rating_steps([one.rating_hundredths for one in found]),
         in_stock=sum(1 for one in found if one.is_in_stock),
         attributes=_attributes(found),
     )
@@ -45,11 +44,16 @@ def _by_id(counts: Mapping[bytes, int]) -> dict[UUID, int]:
 
 
 def price_steps(prices: Sequence[int]) -> list[int]:
-    ends = [*PRICE_STEPS, None]
+    ordered = sorted(prices)
+    ends = [*(bisect_left(ordered, step) for step in PRICE_STEPS), len(ordered)]
+    return [end - start for start, end in pairwise(ends)]
+
+
+def _rating_steps(hundredths: Sequence[int]) -> list[int]:
+    counts = Counter(hundredths)
     return [
-        sum(lowest <= price and (below is None or price < below) for price in prices)
-        for lowest, below in pairwise(ends)
-        if lowest is not None
+        sum(number for rating, number in counts.items() if rating >= 100 * step)
+        for step in RATING_STEPS
     ]
 
 
@@ -96,12 +100,13 @@ def _merge_attribute(base: FacetCounts, wanted: str, wider: FacetCounts) -> None
 
 
 def _attributes(found: Sequence[Candidate]) -> dict[str, dict[str, int]]:
-    pairs: Counter[tuple[str, str]] = Counter()
-    for one in found:
-        for name, values in orjson.loads(one.attributes).items():
-            for value in values:
-                pairs[name, value] += 1
-    return grouped(pairs)
+    pairs = [
+        (name, value)
+        for one in found
+        for name, values in orjson.loads(one.attributes).items()
+        for value in values
+    ]
+    return grouped(Counter(pairs))
 
 
 def grouped(pairs: Mapping[tuple[str, str], int]) -> dict[str, dict[str, int]]:

@@ -5,16 +5,14 @@ from typing import Any
 from uuid import UUID
 
 from catalog_service.queries import listing as queries
-from catalog_service.queries.products import product_details
 from catalog_service.schemas.cursors import InvalidCursor, decode_cursor, encode_cursor
-from catalog_service.schemas.products import ProductPage
 from catalog_service.schemas.search import NEWEST, RATING, Filters, PageRequest
-from catalog_service.services.products import product_out
+from catalog_service.services.search.items import dump, shown_items
 from common_lib.database import Database
 
 
-async def listed(database: Database, filters: Filters, request: PageRequest) -> ProductPage:
-    """Return a page of active products. Raises InvalidCursor."""
+async def listed(database: Database, filters: Filters, request: PageRequest) -> bytes:
+    """Return a `ProductPage` of active products as bytes. Raises InvalidCursor."""
     after = _after(request)
     async with database.read() as session:
         where = await queries.conditions(session, filters)
@@ -22,12 +20,10 @@ async def listed(database: Database, filters: Filters, request: PageRequest) -> 
             session, where, sort=request.sort, after=after, limit=request.limit + 1
         )
         shown = found[: request.limit]
-        details = await product_details(session, [position.product_id for position in shown])
+        items = await shown_items(session, [position.product_id for position in shown])
     has_more = len(found) > request.limit
-    return ProductPage(
-        items=tuple(product_out(detail) for detail in details),
-        next_cursor=_cursor(request.sort, shown[-1]) if has_more else None,
-    )
+    next_cursor = _cursor(request.sort, shown[-1]) if has_more else None
+    return dump({"items": items, "nextCursor": next_cursor})
 
 
 def _cursor(sort: str, end: queries.Position) -> str:

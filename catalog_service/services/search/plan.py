@@ -117,7 +117,7 @@ def has_attributes(filters: Filters) -> list[Condition]:
         values = {
             f"a{n}_{m}": f" {attribute_token(name, option)} " for m, option in enumerate(options)
         }
-        tests = " OR ".join(f"INSTR(words, :{key}) > 0" for key in values)
+        tests = " OR ".join(f"INSTR(words, %({key})s) > 0" for key in values)
         found.append(Condition(f"({tests})", values))
     return found
 
@@ -162,14 +162,14 @@ def _contains(
     for n, word in enumerate(words):
         ending = "" if is_prefix(word) or pattern.endswith(" ") else " "
         values[f"{name}{n}"] = f" {pattern.format(word)}{ending}"
-        found.append(f"INSTR({column}, :{name}{n}) > 0")
+        found.append(f"INSTR({column}, %({name}{n})s) > 0")
     return found
 
 
 def _has_word(word: str, name: str, fields: tuple[str, ...]) -> tuple[str, dict[str, str]]:
     ending = "" if is_prefix(word) else " "
     values = {f"{name}{field}": f" {field}{word}{ending}" for field in fields}
-    found = " OR ".join(f"INSTR(words, :{key}) > 0" for key in values)
+    found = " OR ".join(f"INSTR(words, %({key})s) > 0" for key in values)
     return f"({found})", values
 
 

@@ -2,46 +2,31 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, TypeVar
 from uuid import UUID
 
 import structlog
 from prometheus_client import Counter
 
-from catalog_service.models.products import ProductStatus
 from catalog_service.models.search_text import query_terms
 from catalog_service.queries import names
-from catalog_service.queries.products import product_details
 from catalog_service.schemas.cursors import InvalidCursor, decode_cursor, encode_cursor
-from catalog_service.schemas.products import ProductOut
 from catalog_service.schemas.search import (
-    MAX_FACET_VALUES,
     NEWEST,
-    PRICE_STEPS,
-    RATING_STEPS,
     RELEVANCE,
-    AttributeFacet,
-    FacetCounts,
-    Facets,
     Filters,
     Found,
-    NamedCount,
     PageRequest,
     Position,
-    PriceRange,
-    PriceStep,
-    RatingStep,
-    SearchPage,
     Suggestions,
-    ValueCount,
 )
-from catalog_service.services.products import product_out
 from catalog_service.services.search.backend import Query, SearchBackend
-from common_lib.database import AnySession, Database
+from catalog_service.services.search.facets import facets_out, most
+from catalog_service.services.search.items import dump, shown_items
+from common_lib.database import Database
 from common_lib.errors import Unavailable
-from common_lib.money import MAX_MINOR, Money
+from common_lib.money import MAX_MINOR
 
 log = structlog.get_logger(__name__)
 
@@ -69,10 +54,11 @@ class Searcher:
         self._currency = currency
         self._tree: tuple[float, Mapping[UUID, names.CategoryName]] = (0.0, {})
 
-    async def search(self, text: str, filters: Filters, request: PageRequest) -> SearchPage:
-        """Return a page with facets. Raises InvalidCursor, and Unavailable without MySQL.
+    async def search(self, text: str, filters: Filters, request: PageRequest) -> bytes | None:
+        """Return a `SearchPage` as bytes, None where nothing at all is found.
 
-        The number of statements does not depend on how many products are found.
+        Raises InvalidCursor, and Unavailable without MySQL. The number of statements does
+        not depend on how many products are found.
         """
         after = _after(request)
         terms = query_terms(text)
@@ -80,7 +66,7 @@ class Searcher:
         branch = None if filters.category_id is None else _branch(tree, filters.category_id)
         query = Query(terms, filters, request.sort, request.limit, after, branch)
         found = await self._first_answer(lambda backend: backend.find(query))
-        return await self._shown(found, request, tree)
+        return None if found.is_nothing() else await self._shown(found, request, tree)
 
     async def suggest(self, text: str) -> Suggestions:
         """Return completions. Raises Unavailable without MySQL."""
@@ -108,16 +94,20 @@ class Searcher:
 
     async def _shown(
         self, found: Found, request: PageRequest, tree: Mapping[UUID, names.CategoryName]
-    ) -> SearchPage:
+    ) -> bytes:
+        counts = found.facets
         async with self._database.read() as session:
-            items = await _products(session, found.product_ids)
-            sellers = await names.store_names(session, _most(found.facets.sellers))
-        return SearchPage(
-            items=items,
-            next_cursor=None if found.end is None else _cursor(request.sort, found.end),
-            facets=_facets(found.facets, tree, sellers, self._currency),
-            total=found.total,
-            total_relation="eq" if found.is_exact else "gte",
+            items = await shown_items(session, found.product_ids)
+            stores = await names.store_names(session, most(counts.sellers))
+        categories = {each: tree[each].name for each in counts.categories if each in tree}
+        return dump(
+            {
+                "items": items,
+                "nextCursor": None if found.end is None else _cursor(request.sort, found.end),
+                "facets": facets_out(counts, categories, stores, self._currency),
+                "total": found.total,
+                "totalRelation": "eq" if found.is_exact else "gte",
+            }
         )
 
     async def _categories(self) -> Mapping[UUID, names.CategoryName]:
@@ -128,14 +118,6 @@ class Searcher:
                 tree = await names.category_names(session)
             self._tree = (time.monotonic() + _TREE_KEPT_S, tree)
         return tree
-
-
-async def _products(session: AnySession, ids: Sequence[UUID]) -> tuple[ProductOut, ...]:
-    """Return what is still for everybody's eyes, as it is now."""
-    details = await product_details(session, ids)
-    return tuple(
-        product_out(detail) for detail in details if detail.product.status is ProductStatus.ACTIVE
-    )
 
 
 def _branch(tree: Mapping[UUID, names.CategoryName], root: UUID) -> tuple[UUID, ...]:
@@ -164,67 +146,3 @@ def _after(request: PageRequest) -> Position | None:
     if any(len(part) > len(str(MAX_MINOR)) for part in parts):
         raise InvalidCursor
     return Position(tuple(map(int, parts)), product_id)
-
-
-def _most(counts: Mapping[UUID, int]) -> list[UUID]:
-    return sorted(counts, key=lambda each: (-counts[each], each))[:MAX_FACET_VALUES]
-
-
-def _facets(
-    counts: FacetCounts,
-    tree: Mapping[UUID, names.CategoryName],
-    stores: Mapping[UUID, str],
-    currency: str,
-) -> Facets:
-    return Facets(
-        categories=_named(
-            counts.categories,
-            {each: tree[each].name for each in counts.categories if each in tree},
-        ),
-        sellers=_named(counts.sellers, stores),
-        prices=_price_range(counts, currency),
-        price_steps=_price_steps(counts, currency),
-        ratings=tuple(
-            RatingStep(min_rating=step, count=number)
-            for step, number in zip(RATING_STEPS, counts.rating_steps, strict=True)
-        ),
-        in_stock=counts.in_stock,
-        attributes=tuple(
-            AttributeFacet(
-                name=name,
-                values=tuple(ValueCount(value=v, count=number) for v, number in values.items()),
-            )
-            for name, values in counts.attributes.items()
-        ),
-    )
-
-
-def _named(counts: Mapping[UUID, int], known: Mapping[UUID, str]) -> tuple[NamedCount, ...]:
-    return tuple(
-        NamedCount(id=each, name=known[each], count=counts[each])
-        for each in _most(counts)
-        if each in known
-    )
-
-
-def _price_range(counts: FacetCounts, currency: str) -> PriceRange | None:
-    if counts.lowest_price is None or counts.highest_price is None:
-        return None
-    return PriceRange(
-        lowest=Money(amount=counts.lowest_price, currency=currency),
-        highest=Money(amount=counts.highest_price, currency=currency),
-    )
-
-
-def _price_steps(counts: FacetCounts, currency: str) -> tuple[PriceStep, ...]:
-    """Return the steps that hold products."""
-    steps = zip(pairwise([*PRICE_STEPS, None]), counts.price_steps, strict=True)
-    return tuple(
-        PriceStep(
-            lowest=Money(amount=lowest or 0, currency=currency),
-            below=None if below is None else Money(amount=below, currency=currency),
-            count=number,
-        )
-        for (lowest, below), number in steps
-        if number
-    )

@@ -15,7 +15,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from catalog_service.clients.elasticsearch import ElasticsearchClient
-from catalog_service.models import Category, SearchTarget
+from catalog_service.models import Category, Inventory, ProductVariant, SearchTarget
 from catalog_service.queries import search_index, search_rebuilds
 from catalog_service.services.indexing import ElasticIndexer, MySqlIndexer
 from catalog_service.services.search_rebuilds import Rebuilder
@@ -87,6 +87,20 @@ class SearchShop:
     async def unindexed(self, name: str, **given: Any) -> UUID:
         variant_id = await self.catalog.variant(given.pop("quantity", 5), name=name, **given)
         return await self.catalog.product_of(variant_id)
+
+    async def add_inactive_variant(self, product_id: UUID) -> UUID:
+        variant_id = new_id()
+        row = ProductVariant(
+            id=variant_id,
+            product_id=product_id,
+            sku=variant_id.hex,
+            name="Withdrawn",
+            price_minor=100,
+            attributes={},
+            is_active=False,
+        )
+        await self.catalog.save(row, Inventory(variant_id=variant_id, quantity=1, reorder_level=0))
+        return variant_id
 
     async def category(self, name: str, parent_id: UUID | None = None) -> UUID:
         category_id = new_id()
