@@ -182,7 +182,7 @@ class Catalog:
         row = (await self.rows(query, id=variant_id.bytes))[0]
         return Shelf(*(int(value) for value in row))
 
-    async def rows(self, query: sa.TextClause, **parameters: Any) -> list[Any]:
+    async def rows(self, query: sa.Executable, **parameters: Any) -> list[Any]:
         async with self.database.read_own_writes() as session:
             return list((await session.execute(query, parameters)).all())
 

@@ -56,7 +56,7 @@ BAD_TOKENS: Final[Answers] = {
     Actor.EXPIRED: Refused(401, "token_expired"),
     **dict.fromkeys(SERVICES, WRONG_TYPE),
 }
-STRANGERS: Final[Answers] = {Actor.ANONYMOUS: NO_TOKEN} | BAD_TOKENS
+STRANGERS: Final[Answers] = {Actor.ANONYMOUS: NO_TOKEN, **BAD_TOKENS}
 SHOPPERS: Final = (Actor.GUEST, Actor.CUSTOMER, Actor.OTHER_CUSTOMER, Actor.PENDING)
 
 
@@ -97,9 +97,10 @@ def administrators() -> Answers:
 
 def services() -> Answers:
     """I."""
-    return (
-        dict.fromkeys(Actor, WRONG_TYPE)
-        | {Actor.ANONYMOUS: NO_TOKEN, Actor.SERVICE: SEES}
-        | {Actor.EXPIRED_SERVICE: Refused(401, "token_expired")}
-        | {Actor.FOREIGN_SERVICE: Refused(401, "invalid_token")}
-    )
+    return {
+        **dict.fromkeys(Actor, WRONG_TYPE),
+        Actor.ANONYMOUS: NO_TOKEN,
+        Actor.SERVICE: SEES,
+        Actor.EXPIRED_SERVICE: Refused(401, "token_expired"),
+        Actor.FOREIGN_SERVICE: Refused(401, "invalid_token"),
+    }
