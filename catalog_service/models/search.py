@@ -42,6 +42,7 @@ class SearchDocument(Base):
         Index("ix_search_documents_rating", "rating", "product_id"),
         Index("ix_search_documents_sold", "sold", "product_id"),
         Index("ix_search_documents_category_id", "category_id"),
+        Index("ix_search_documents_seller_id", "seller_id"),
         Index("ix_search_documents_names", "names", mysql_length={"names": 64}),
         TABLE_OPTIONS,
     )

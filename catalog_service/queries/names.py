@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -28,5 +29,5 @@ async def store_names(session: AnySession, ids: Sequence[UUID]) -> Mapping[UUID,
     connection = await session.connection()
     listed = ",".join(f"0x{id_.hex}" for id_ in ids)
     select = f"SELECT id, store_name FROM sellers WHERE id IN ({listed})"  # noqa: S608 - hex alone
-    rows = (await connection.exec_driver_sql(select)).all()
+    rows: Sequence[Any] = (await connection.exec_driver_sql(select)).all()
     return {UUID(bytes=row[0]): row[1] for row in rows}

@@ -4,15 +4,18 @@ The cost of a search is bounded: full text reads the rarest words alone, the oth
 in the rows it gives, and no more than `limit` rows are read (ADR 0018).
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-import sqlalchemy as sa
-
 from catalog_service.schemas.search import (
+    BY_CATEGORY,
+    BY_PRICE,
+    BY_RATING,
+    BY_SELLER,
+    BY_STOCK,
     NEWEST,
     PRICE,
     PRICE_DOWN,
@@ -23,6 +26,7 @@ from catalog_service.schemas.search import (
 )
 from common_lib.database import AnySession
 
+BEST_SOLD: Final = "sold"
 # Sort → the columns before the id; everything runs downwards but the price.
 _KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     RELEVANCE: ("score", "sold"),
@@ -30,12 +34,20 @@ _KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     PRICE_DOWN: ("price_minor",),
     RATING: ("rating",),
     NEWEST: (),
+    BEST_SOLD: ("sold",),
 }
+# Where rows are few, sorting them is less than a walk along the index of the order.
+_SORT_ROWS: Final = (
+    "IGNORE INDEX FOR ORDER BY (PRIMARY, ix_search_documents_price, ix_search_documents_rating)"
+)
 _MATCH: Final = "MATCH (words) AGAINST (%(expression)s IN BOOLEAN MODE)"
 _COLUMNS: Final = (
     "product_id, category_id, seller_id, price_minor, CAST(100 * rating AS SIGNED), sold,"
     " in_stock, attributes"
 )
+
+# Columns of a candidate, its score included; what is selected behind them are flags.
+_FLAGS: Final = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,53 +155,141 @@ async def in_order(
 ) -> list[Candidate]:
     """Return the next products in the order of `sort`.
 
-    Without an expression MySQL walks along the index of that order until it has enough.
+    What full text gives is put in order by ids alone: to sort the rows would copy their words.
     """
-    (column,) = _KEYS[sort] or ("product_id",)
-    order = "ASC" if sort == PRICE else "DESC"
     where, values = wanted.where(), wanted.values()
     if after is not None:
         where += f" AND {_beyond(sort)}"
         values |= _position_values(sort, after)
-    ends = dict.fromkeys((column, "product_id"))
     select = (
-        f"SELECT {_COLUMNS}, {wanted.score.sql} FROM search_documents"  # noqa: S608
-        f" WHERE {where} ORDER BY {', '.join(f'{end} {order}' for end in ends)} LIMIT %(row_limit)s"
+        f"SELECT {_COLUMNS}, {wanted.score.sql} FROM search_documents JOIN"  # noqa: S608
+        f" (SELECT product_id FROM search_documents {_SORT_ROWS} WHERE {where}"
+        f" ORDER BY {_ordered(sort)} LIMIT %(row_limit)s) page USING (product_id)"
+        f" ORDER BY {_ordered(sort)}"
     )
     rows = await _rows(session, select, {**values, "row_limit": limit})
     return [Candidate._make(row) for row in rows]
 
 
-async def documents_in(session: AnySession, branch: Sequence[UUID]) -> int:
-    """Return how many products these categories hold, from their index alone."""
-    select = sa.text(
-        "SELECT COUNT(*) FROM search_documents WHERE category_id IN :branch"
-    ).bindparams(sa.bindparam("branch", expanding=True))
-    found = await session.execute(select, {"branch": [each.bytes for each in branch]})
-    return int(found.scalar_one())
+async def walked(
+    session: AnySession,
+    wanted: Wanted,
+    *,
+    sort: str,
+    after: Position | None,
+    steps: int,
+    limit: int,
+) -> list[Candidate]:
+    """Return the same as `in_order`, but only what is among the next `steps` products.
+
+    For words so common that a page of them is soon found along the index of the order.
+    """
+    beyond = "1" if after is None else _beyond(sort)
+    values: dict[str, Any] = {} if after is None else _position_values(sort, after)
+    (column,) = _KEYS[sort] or ("product_id",)
+    fence = await _rows(
+        session,
+        f"SELECT {column} FROM search_documents WHERE {beyond}"  # noqa: S608
+        f" ORDER BY {_ordered(sort)} LIMIT 1 OFFSET %(steps)s",
+        {**values, "steps": steps},
+    )
+    inside = [Condition(beyond, values)]
+    if fence:
+        sign = "<=" if sort == PRICE else ">="
+        inside.append(Condition(f"{column} {sign} %(fence)s", {"fence": fence[0][0]}))
+    fenced = replace(wanted, conditions=(*wanted.conditions, *inside))
+    select = (
+        f"SELECT {_COLUMNS}, {wanted.score.sql} FROM search_documents"  # noqa: S608
+        f" WHERE {fenced.where()} ORDER BY {_ordered(sort)} LIMIT %(row_limit)s"
+    )
+    rows = await _rows(session, select, {**fenced.values(), "row_limit": limit})
+    return [Candidate._make(row) for row in rows]
 
 
-def conditions(filters: Filters, branch: Sequence[UUID] | None) -> tuple[Condition, ...]:
-    """Return the filters as conditions on a row; `branch` is the category with its subtree.
+def _ordered(sort: str) -> str:
+    (column,) = _KEYS[sort] or ("product_id",)
+    direction = "ASC" if sort == PRICE else "DESC"
+    return ", ".join(f"{end} {direction}" for end in dict.fromkeys((column, "product_id")))
+
+
+async def near_misses(
+    session: AnySession,
+    words: Wanted,
+    filters: Mapping[str, Condition],
+    *,
+    window: int,
+    limit: int,
+) -> dict[str, list[Candidate]]:
+    """Return the products that only one filter keeps out, by the facet it belongs to.
+
+    That is what a facet counts besides what was found. Of the products with these words no more
+    than `window` are read, those that full text ranks highest.
+    """
+    flags = ", ".join(f"{each.sql} IS TRUE AS f{n}" for n, each in enumerate(filters.values()))
+    order = f" ORDER BY {_MATCH} DESC" if words.expression else ""
+    all_but_one = " + ".join(f"f{n}" for n in range(len(filters)))
+    select = (
+        f"SELECT * FROM (SELECT {_COLUMNS}, 0, {flags} FROM search_documents"  # noqa: S608
+        f" WHERE {words.where()}{order} LIMIT %(window)s) looked"
+        f" WHERE {all_but_one} = {len(filters) - 1} LIMIT %(row_limit)s"
+    )
+    values = words.values()
+    for each in filters.values():
+        values |= each.values
+    rows = await _rows(session, select, {**values, "window": window, "row_limit": limit})
+    found: dict[str, list[Candidate]] = {facet: [] for facet in filters}
+    facets = list(filters)
+    for row in rows:
+        found[facets[row[_FLAGS:].index(0)]].append(Candidate._make(row[:_FLAGS]))
+    return found
+
+
+async def fewest(session: AnySession, filters: Sequence[Condition], *, below: int) -> int:
+    """Return how many products pass the narrowest of these filters, looking at `below` of each.
+
+    Each is counted in the index of its column alone.
+    """
+    counts = [
+        "(SELECT COUNT(*) FROM"  # noqa: S608 - made of constants
+        f" (SELECT 1 FROM search_documents WHERE {each.sql} LIMIT {below:d}) c{n})"
+        for n, each in enumerate(filters)
+    ]
+    values: dict[str, Any] = {}
+    for each in filters:
+        values |= each.values
+    ((*found,),) = await _rows(session, f"SELECT {', '.join(counts)}", values)
+    return min(map(int, found))
+
+
+def conditions(filters: Filters, branch: Sequence[UUID] | None) -> Iterator[tuple[str, Condition]]:
+    """Return the filters as conditions on a row, by facet; `branch` is the category's subtree.
 
     Attributes are conditions on words, which the caller adds.
     """
-    found: list[Condition] = []
     if branch is not None:
         names = {f"c{n}": category_id.bytes for n, category_id in enumerate(branch)}
         listed = ", ".join(f"%({name})s" for name in names) or "NULL"
-        found.append(Condition(f"category_id IN ({listed})", names))
+        yield BY_CATEGORY, Condition(f"(category_id IN ({listed}))", names)
     if filters.seller_id is not None:
-        found.append(Condition("seller_id = %(seller)s", {"seller": filters.seller_id.bytes}))
-    if filters.min_price is not None:
-        found.append(Condition("price_minor >= %(lowest)s", {"lowest": filters.min_price}))
-    if filters.max_price is not None:
-        found.append(Condition("price_minor <= %(highest)s", {"highest": filters.max_price}))
+        yield BY_SELLER, Condition("(seller_id = %(seller)s)", {"seller": filters.seller_id.bytes})
+    price = (filters.min_price, filters.max_price)
+    if price != (None, None):
+        yield BY_PRICE, _between(*price)
     if filters.min_rating is not None:
-        found.append(Condition("rating >= %(rating)s", {"rating": filters.min_rating}))
+        yield BY_RATING, Condition("(rating >= %(rating)s)", {"rating": filters.min_rating})
     if filters.in_stock:
-        found.append(Condition("in_stock"))
-    return tuple(found)
+        yield BY_STOCK, Condition("in_stock")
+
+
+def _between(lowest: int | None, highest: int | None) -> Condition:
+    tests, values = [], {}
+    if lowest is not None:
+        tests.append("price_minor >= %(lowest)s")
+        values["lowest"] = lowest
+    if highest is not None:
+        tests.append("price_minor <= %(highest)s")
+        values["highest"] = highest
+    return Condition(f"({' AND '.join(tests)})", values)
 
 
 async def _rows(session: AnySession, statement: str, values: Mapping[str, Any]) -> Sequence[Any]:

@@ -18,6 +18,13 @@ NEWEST: Final = "newest"
 PRICE_STEPS: Final = (0, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000)
 RATING_STEPS: Final = (4, 3, 2, 1)
 MAX_FACET_VALUES: Final = 50
+# Names of the facets that filters belong to; an attribute's is the prefix and its name.
+BY_CATEGORY: Final = "category"
+BY_SELLER: Final = "seller"
+BY_PRICE: Final = "price"
+BY_RATING: Final = "rating"
+BY_STOCK: Final = "stock"
+ATTRIBUTE: Final = "attr."
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,8 @@ def _documents() -> None:
     )
     for name, column in (("price", "price_minor"), ("rating", "rating"), ("sold", "sold")):
         op.create_index(f"ix_search_documents_{name}", "search_documents", [column, "product_id"])
-    op.create_index("ix_search_documents_category_id", "search_documents", ["category_id"])
+    for column in ("category_id", "seller_id"):
+        op.create_index(f"ix_search_documents_{column}", "search_documents", [column])
     op.create_index(
         "ix_search_documents_names", "search_documents", ["names"], mysql_length={"names": 64}
     )

@@ -3,7 +3,6 @@
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from itertools import pairwise
 from typing import Any, Final
 from uuid import UUID
@@ -13,14 +12,17 @@ import orjson
 from catalog_service.models.search_text import fold
 from catalog_service.queries.search import Candidate
 from catalog_service.schemas.search import (
+    ATTRIBUTE,
+    BY_CATEGORY,
+    BY_PRICE,
+    BY_RATING,
+    BY_SELLER,
+    BY_STOCK,
     PRICE_STEPS,
     RATING_STEPS,
     FacetCounts,
-    Filters,
 )
 
-CATEGORY, SELLER, PRICE, RATING, STOCK = "category", "seller", "price", "rating", "stock"
-ATTRIBUTE: Final = "attr."
 _MAX_ATTRIBUTES: Final = 10
 _MAX_VALUES: Final = 20
 
@@ -57,37 +59,18 @@ def _rating_steps(hundredths: Sequence[int]) -> list[int]:
     ]
 
 
-def without(filters: Filters) -> dict[str, Filters]:
-    """Return, for each facet whose own filter is set, the filters without it."""
-    found: dict[str, Filters] = {}
-    if filters.category_id is not None:
-        found[CATEGORY] = replace(filters, category_id=None)
-    if filters.seller_id is not None:
-        found[SELLER] = replace(filters, seller_id=None)
-    if filters.min_price is not None or filters.max_price is not None:
-        found[PRICE] = replace(filters, min_price=None, max_price=None)
-    if filters.min_rating is not None:
-        found[RATING] = replace(filters, min_rating=None)
-    if filters.in_stock:
-        found[STOCK] = replace(filters, in_stock=False)
-    for pair in filters.attributes:
-        rest = tuple(other for other in filters.attributes if other[0] != pair[0])
-        found[f"{ATTRIBUTE}{pair[0]}"] = replace(filters, attributes=rest)
-    return found
-
-
 def merge(base: FacetCounts, facet: str, wider: FacetCounts) -> None:
     """Take one facet from the counts that were made without its filter."""
-    if facet == CATEGORY:
+    if facet == BY_CATEGORY:
         base.categories = wider.categories
-    elif facet == SELLER:
+    elif facet == BY_SELLER:
         base.sellers = wider.sellers
-    elif facet == PRICE:
+    elif facet == BY_PRICE:
         base.lowest_price, base.highest_price = wider.lowest_price, wider.highest_price
         base.price_steps = wider.price_steps
-    elif facet == RATING:
+    elif facet == BY_RATING:
         base.rating_steps = wider.rating_steps
-    elif facet == STOCK:
+    elif facet == BY_STOCK:
         base.in_stock = wider.in_stock
     else:
         _merge_attribute(base, facet.removeprefix(ATTRIBUTE), wider)

@@ -10,6 +10,12 @@ from catalog_service.models.search_text import NAME_FIELD, TEXT_FIELD, Term, dec
 from catalog_service.queries.search_index import Document
 from catalog_service.queries.suggest import NamedProduct
 from catalog_service.schemas.search import (
+    ATTRIBUTE,
+    BY_CATEGORY,
+    BY_PRICE,
+    BY_RATING,
+    BY_SELLER,
+    BY_STOCK,
     MAX_FACET_VALUES,
     NEWEST,
     PRICE,
@@ -204,39 +210,39 @@ def _start(word: str, *, is_forgiving: bool) -> Json:
 def _filters(filters: Filters, branch: Sequence[UUID] | None) -> dict[str, Json]:
     found: dict[str, Json] = {}
     if branch is not None:
-        found[counting.CATEGORY] = {"terms": {"category": [each.hex for each in branch]}}
+        found[BY_CATEGORY] = {"terms": {"category": [each.hex for each in branch]}}
     if filters.seller_id is not None:
-        found[counting.SELLER] = {"term": {"seller": filters.seller_id.hex}}
+        found[BY_SELLER] = {"term": {"seller": filters.seller_id.hex}}
     bounds = {"gte": filters.min_price, "lte": filters.max_price}
     if given := {name: value for name, value in bounds.items() if value is not None}:
-        found[counting.PRICE] = {"range": {"price": given}}
+        found[BY_PRICE] = {"range": {"price": given}}
     if filters.min_rating is not None:
-        found[counting.RATING] = {"range": {"rating": {"gte": 100 * filters.min_rating}}}
+        found[BY_RATING] = {"range": {"rating": {"gte": 100 * filters.min_rating}}}
     if filters.in_stock:
-        found[counting.STOCK] = {"term": {"stock": True}}
+        found[BY_STOCK] = {"term": {"stock": True}}
     for name, values in filters.values_by_attribute().items():
         tokens = [attribute_token(name, value) for value in values]
-        found[f"{counting.ATTRIBUTE}{name}"] = {"terms": {"tokens": tokens}}
+        found[f"{ATTRIBUTE}{name}"] = {"terms": {"tokens": tokens}}
     return found
 
 
 def _facets(filters: Filters) -> dict[str, tuple[str, Json]]:
     """Return each facet: which filter is its own, and what it counts."""
     found: dict[str, tuple[str, Json]] = {
-        "categories": (counting.CATEGORY, _terms("category", MAX_FACET_VALUES)),
-        "sellers": (counting.SELLER, _terms("seller", MAX_FACET_VALUES)),
-        "prices": (counting.PRICE, {"stats": {"field": "price"}}),
-        "price_steps": (counting.PRICE, {"range": {"field": "price", "ranges": _price_ranges()}}),
+        "categories": (BY_CATEGORY, _terms("category", MAX_FACET_VALUES)),
+        "sellers": (BY_SELLER, _terms("seller", MAX_FACET_VALUES)),
+        "prices": (BY_PRICE, {"stats": {"field": "price"}}),
+        "price_steps": (BY_PRICE, {"range": {"field": "price", "ranges": _price_ranges()}}),
         "ratings": (
-            counting.RATING,
+            BY_RATING,
             {"range": {"field": "rating", "ranges": [{"from": 100 * s} for s in RATING_STEPS]}},
         ),
-        "stock": (counting.STOCK, {"filter": {"term": {"stock": True}}}),
+        "stock": (BY_STOCK, {"filter": {"term": {"stock": True}}}),
         "values": ("", _terms("values", _VALUES)),
     }
     for name in filters.values_by_attribute():
-        found[f"{counting.ATTRIBUTE}{name}"] = (
-            f"{counting.ATTRIBUTE}{name}",
+        found[f"{ATTRIBUTE}{name}"] = (
+            f"{ATTRIBUTE}{name}",
             _terms("values", _VALUES),
         )
     return found
@@ -281,7 +287,7 @@ def _counts(filters: Filters, found: Mapping[str, Any]) -> FacetCounts:
         attributes=_attributes(found["values"]),
     )
     for name in filters.values_by_attribute():
-        facet = f"{counting.ATTRIBUTE}{name}"
+        facet = f"{ATTRIBUTE}{name}"
         counting.merge(counts, facet, FacetCounts(attributes=_attributes(found[facet])))
     return counts
 

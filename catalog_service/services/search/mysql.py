@@ -10,6 +10,10 @@ from catalog_service.models.search_text import Term
 from catalog_service.queries import search as queries
 from catalog_service.queries.search import Candidate
 from catalog_service.schemas.search import (
+    BY_CATEGORY,
+    BY_PRICE,
+    BY_RATING,
+    BY_SELLER,
     PRICE,
     RELEVANCE,
     FacetCounts,
@@ -31,8 +35,13 @@ from common_lib.database import AnySession, Database
 
 # No more products than this are read, ranked and counted for one search.
 LOOKED_AT: Final = 250
-# Fewer than this are sorted; of more, a walk along the index of the order soon has a page.
+# Of so many products with the words of a search its facets look for what one filter kept out.
+_WINDOW: Final = 1_000
+# Fewer than this are sorted; of more, so many steps along the index of the order have a page.
 _SORTED: Final = 5_000
+_STEPS: Final = 2_000
+# Filters whose columns have an index of their own.
+_INDEXED: Final = (BY_CATEGORY, BY_SELLER, BY_PRICE, BY_RATING)
 _COUNTS_KEPT_S: Final = 60.0
 _MAX_COUNTS_KEPT: Final = 5_000
 
@@ -51,7 +60,7 @@ class MySqlSearch:
         async with self._database.read() as session:
             counts = await self._word_counts(session, query.terms)
             planned, rows = await _looked_at(session, query, counts)
-            facets = await _facets(session, query, rows, counts)
+            facets = await _facets(session, planned, rows)
             is_all = len(rows) <= LOOKED_AT
             page = await _page(session, query, planned, rows, is_all=is_all)
         total = min(len(rows), LOOKED_AT)
@@ -81,34 +90,58 @@ async def _looked_at(
 ) -> tuple[Plan, list[Candidate]]:
     """Return what matches, one more than is looked at where there is more."""
     planned = plan(query, counts)
-    if await _is_branch_shorter(session, query, planned):
-        wanted = without_full_text(query, planned)
-        planned = replace(planned, wanted=wanted, is_whole=True)
+    if await _is_filter_shorter(session, planned):
+        wanted = without_full_text(query)
+        planned = replace(planned, wanted=wanted, walked=wanted, is_whole=True)
     rows = await queries.candidates(session, planned.wanted, limit=LOOKED_AT + 1)
     if not rows and not planned.is_whole and query.filters == Filters():
-        planned = plan(query, counts, is_whole=True)
-        rows = await queries.candidates(session, planned.wanted, limit=LOOKED_AT + 1)
+        return await _looked_at_everywhere(session, query, counts)
     return planned, rows
 
 
-async def _is_branch_shorter(session: AnySession, query: Query, planned: Plan) -> bool:
-    """Tell whether the category holds fewer products than full text has entries to read."""
-    if not query.branch or planned.size <= COMMON // 2:
+async def _looked_at_everywhere(
+    session: AnySession, query: Query, counts: Counts
+) -> tuple[Plan, list[Candidate]]:
+    """Look where no name has the words; very common ones only in what is sold most."""
+    planned = plan(query, counts, is_whole=True)
+    if planned.size <= _SORTED:
+        return planned, await queries.candidates(session, planned.wanted, limit=LOOKED_AT + 1)
+    planned = replace(planned, wanted=without_full_text(query), is_whole=False)
+    rows = await queries.walked(
+        session,
+        planned.wanted,
+        sort=queries.BEST_SOLD,
+        after=None,
+        steps=_SORTED,
+        limit=LOOKED_AT + 1,
+    )
+    return planned, rows
+
+
+async def _is_filter_shorter(session: AnySession, planned: Plan) -> bool:
+    """Tell whether a filter lets fewer products pass than full text has to read and look up."""
+    indexed = [planned.filters[facet] for facet in _INDEXED if facet in planned.filters]
+    longest = planned.size * 3 // 4
+    if not indexed or planned.size <= COMMON // 2:
         return False
-    return await queries.documents_in(session, query.branch) < planned.size
+    return await queries.fewest(session, indexed, below=longest) < longest
 
 
-async def _facets(
-    session: AnySession, query: Query, rows: Sequence[Candidate], counts: Counts
-) -> FacetCounts:
-    """Count what was looked at; a facet with a filter of its own looks without that filter."""
-    facets = counting.count(rows[:LOOKED_AT])
-    for facet, filters in counting.without(query.filters).items():
-        wider = replace(
-            query, filters=filters, branch=query.branch if filters.category_id else None
-        )
-        _, found = await _looked_at(session, wider, counts)
-        counting.merge(facets, facet, counting.count(found[:LOOKED_AT]))
+async def _facets(session: AnySession, planned: Plan, rows: Sequence[Candidate]) -> FacetCounts:
+    """Count what was looked at; a facet with a filter of its own counts what only that kept out."""
+    shown = rows[:LOOKED_AT]
+    facets = counting.count(shown)
+    if not planned.filters:
+        return facets
+    missed = await queries.near_misses(
+        session,
+        planned.words,
+        planned.filters,
+        window=_WINDOW,
+        limit=LOOKED_AT * len(planned.filters),
+    )
+    for facet, others in missed.items():
+        counting.merge(facets, facet, counting.count([*shown, *others]))
     return facets
 
 
@@ -118,14 +151,14 @@ async def _page(
     """Return the page and one more; what was not looked at is put in order by MySQL."""
     if is_all or query.sort == RELEVANCE:
         return _sorted_page(rows[:LOOKED_AT], query)
-    is_walk = planned.size > _SORTED
-    return await queries.in_order(
-        session,
-        without_full_text(query, planned) if is_walk else planned.wanted,
-        sort=query.sort,
-        after=query.after,
-        limit=query.limit + 1,
-    )
+    sort, after, limit = query.sort, query.after, query.limit + 1
+    if planned.size > _SORTED and not planned.filters:
+        page = await queries.walked(
+            session, planned.walked, sort=sort, after=after, steps=_STEPS, limit=limit
+        )
+        if len(page) == limit:
+            return page
+    return await queries.in_order(session, planned.wanted, sort=sort, after=after, limit=limit)
 
 
 def _sorted_page(rows: Sequence[Candidate], query: Query) -> list[Candidate]:

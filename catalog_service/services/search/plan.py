@@ -7,7 +7,7 @@ count for it, and the total is told as a lower bound. Figures: ADR 0018.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -19,13 +19,16 @@ from catalog_service.models.search_text import (
     fold,
 )
 from catalog_service.queries.search import Condition, Wanted, conditions
-from catalog_service.schemas.search import Filters
+from catalog_service.schemas.search import ATTRIBUTE
 from catalog_service.services.search.backend import Query
 
 # A list longer than this is read for names alone.
 COMMON: Final = 2_500
 # Checking a row costs as much as reading this many entries.
 ROW_COST: Final = 6
+# Shorter lists are read whatever else is.
+_SHORT: Final = 100
+_FIELDS: Final = (NAME_FIELD, TEXT_FIELD)
 ATTRIBUTE_FIELD: Final = "a0"
 
 Counts = Mapping[str, tuple[int, int]]
@@ -35,10 +38,15 @@ Counts = Mapping[str, tuple[int, int]]
 class Plan:
     """`is_whole` is false where descriptions were left out for a word.
 
-    `size` is how many entries full text reads for the rarest word.
+    `words` looks for the words alone, `wanted` for words and filters, `walked` for the same without
+    full text. `filters` holds each facet's own condition; `size` is how many entries full text
+    reads for the rarest word.
     """
 
+    words: Wanted
     wanted: Wanted
+    walked: Wanted
+    filters: Mapping[str, Condition]
     is_whole: bool
     size: int
 
@@ -49,42 +57,47 @@ def is_prefix(word: str) -> bool:
 
 def plan(query: Query, counts: Counts, *, is_whole: bool = False) -> Plan:
     """Return the statement for a query with at least one term; `is_whole` spares no list."""
-    ordered = sorted(query.terms, key=lambda term: _size(term, counts))
-    rarest, size = ordered[0], _size(ordered[0], counts)
-    fields: tuple[str, ...] = (NAME_FIELD, TEXT_FIELD)
-    if size > COMMON and not is_whole:
-        named = sorted(query.terms, key=lambda term: _size(term, counts, names_only=True))
-        by_name = [term for term in named if _size(term, counts, names_only=True)]
-        if by_name:
-            rarest, fields = by_name[0], (NAME_FIELD,)
-            size = _size(rarest, counts, names_only=True)
-    read = [term for term in ordered if term != rarest and _is_cheap(term, size, counts)]
-    checked = [term for term in ordered if term != rarest and term not in read]
-    expression = " ".join(
-        [match(rarest, fields), *(match(term, (NAME_FIELD, TEXT_FIELD)) for term in read)]
+    sizes = {term: _size(term, counts) for term in query.terms}
+    fields: tuple[str, ...] = _FIELDS
+    if min(sizes.values()) > COMMON and not is_whole:
+        named = {term: _size(term, counts, names_only=True) for term in query.terms}
+        if any(named.values()):
+            sizes, fields = {term: size for term, size in named.items() if size}, (NAME_FIELD,)
+    rarest = min(sizes, key=lambda term: sizes[term])
+    longest = max(ROW_COST * sizes[rarest], _SHORT)
+    read = [term for term in sizes if sizes[term] <= longest]
+    checked = [term for term in query.terms if term not in read]
+    found = [has_term(term, f"t{n}") for n, term in enumerate(checked)]
+    words = Wanted(
+        " ".join(match(term, fields) for term in read), tuple(found), score_of(query.terms)
     )
-    row_conditions = [
-        *(has_term(term, f"t{n}") for n, term in enumerate(checked)),
-        *conditions(query.filters, query.branch),
-        *has_attributes(query.filters),
-    ]
+    filters = filter_conditions(query)
+    read_in_rows = [has_term(term, f"w{n}", fields) for n, term in enumerate(read)]
     return Plan(
-        Wanted(expression, tuple(row_conditions), score_of(query.terms)),
-        is_whole=len(fields) > 1,
-        size=size,
+        words=words,
+        wanted=replace(words, conditions=(*found, *filters.values())),
+        walked=replace(words, expression="", conditions=(*read_in_rows, *found, *filters.values())),
+        filters=filters,
+        is_whole=fields == _FIELDS,
+        size=sizes[rarest],
     )
 
 
-def without_full_text(query: Query, planned: Plan) -> Wanted:
-    """Return the same search with every word looked for in the rows."""
-    fields = (NAME_FIELD, TEXT_FIELD)
-    found = [has_term(term, f"w{n}", fields) for n, term in enumerate(query.terms)]
-    filters = conditions(query.filters, query.branch)
-    attributes = has_attributes(query.filters)
-    return replace(planned.wanted, expression="", conditions=(*found, *filters, *attributes))
+def without_full_text(query: Query) -> Wanted:
+    """Return the search with every word looked for in the rows, wherever it stands."""
+    found = [has_term(term, f"w{n}") for n, term in enumerate(query.terms)]
+    return Wanted("", (*found, *filter_conditions(query).values()), score_of(query.terms))
 
 
-def match(term: Term, fields: tuple[str, ...] = (NAME_FIELD, TEXT_FIELD)) -> str:
+def filter_conditions(query: Query) -> dict[str, Condition]:
+    """Return the condition of each filter that is set, by its facet."""
+    found = dict(conditions(query.filters, query.branch))
+    for n, (name, options) in enumerate(query.filters.values_by_attribute().items()):
+        found[f"{ATTRIBUTE}{name}"] = _has_attribute(f"a{n}_", name, options)
+    return found
+
+
+def match(term: Term, fields: tuple[str, ...] = _FIELDS) -> str:
     """Return the boolean expression that requires a term in one of the fields."""
     choices = [_token(field, term.whole) for field in fields]
     if term.parts:
@@ -95,9 +108,7 @@ def match(term: Term, fields: tuple[str, ...] = (NAME_FIELD, TEXT_FIELD)) -> str
     return f"+({' '.join(choices)})"
 
 
-def has_term(
-    term: Term, name: str, fields: tuple[str, ...] = (NAME_FIELD, TEXT_FIELD)
-) -> Condition:
+def has_term(term: Term, name: str, fields: tuple[str, ...] = _FIELDS) -> Condition:
     """Return the condition that a row holds a term; `name` keeps its values apart."""
     whole, values = _has_word(term.whole, f"{name}_", fields)
     if not term.parts:
@@ -110,16 +121,11 @@ def has_term(
     return Condition(f"({whole} OR ({' AND '.join(parts)}))", values)
 
 
-def has_attributes(filters: Filters) -> list[Condition]:
-    """Return one condition per attribute: that a row has one of the values."""
-    found = []
-    for n, (name, options) in enumerate(filters.values_by_attribute().items()):
-        values = {
-            f"a{n}_{m}": f" {attribute_token(name, option)} " for m, option in enumerate(options)
-        }
-        tests = " OR ".join(f"INSTR(words, %({key})s) > 0" for key in values)
-        found.append(Condition(f"({tests})", values))
-    return found
+def _has_attribute(key: str, name: str, options: Sequence[str]) -> Condition:
+    """Return the condition that a row has one of the values."""
+    values = {f"{key}{n}": f" {attribute_token(name, each)} " for n, each in enumerate(options)}
+    tests = " OR ".join(f"INSTR(words, %({each})s) > 0" for each in values)
+    return Condition(f"({tests})", values)
 
 
 def attribute_token(name: str, value: str) -> str:
@@ -177,14 +183,9 @@ def _token(field: str, word: str) -> str:
     return f"{field}{word}{'*' if is_prefix(word) else ''}"
 
 
-def _is_cheap(term: Term, size: int, counts: Counts) -> bool:
-    return _size(term, counts) <= max(ROW_COST * size, 100)
-
-
 def _size(term: Term, counts: Counts, *, names_only: bool = False) -> int:
     """Return how many entries full text reads for a term; a word that is not known costs one."""
-    sizes = [_of_word(word, counts, names_only=names_only) for word in term.words]
-    return sum(sizes)
+    return sum(_of_word(word, counts, names_only=names_only) for word in term.words)
 
 
 def _of_word(word: str, counts: Counts, *, names_only: bool) -> int:
