@@ -12,7 +12,7 @@ from catalog_service.consumers import QUEUE, order_events
 from catalog_service.services.announcements import Announcements, Component
 from catalog_service.services.images import ImageSweeper
 from catalog_service.services.imports.worker import Importer, prune
-from catalog_service.services.indexing import ElasticIndexer, MySqlIndexer, mark_outsold
+from catalog_service.services.indexing import ElasticIndexer, MySqlIndexer, mark_behind
 from catalog_service.services.refresher import Refresher
 from catalog_service.services.search_rebuilds import Rebuilder
 from catalog_service.services.seller_roles import SellerRoles
@@ -29,7 +29,7 @@ from common_lib.outbox import Relay
 from common_lib.runtime import Check, Worker, every, run_worker
 
 _PRUNE_EVERY_S: Final = 60 * 60
-_POPULARITY_EVERY_S: Final = 10 * 60
+_AUDIT_SEARCH_EVERY_S: Final = 10 * 60
 _IMAGES_EVERY_S: Final = 5.0
 _ROLES_EVERY_S: Final = 1.0
 _SHELF_EVERY_S: Final = 5.0
@@ -127,13 +127,13 @@ def search_components(
     """Return what keeps the search indexes up to date: MySQL's always, the other if it is set."""
     if settings.search_backend != "elasticsearch":
         return {
-            "search_popularity": every(_POPULARITY_EVERY_S, lambda: mark_outsold(database)),
+            "search_auditor": every(_AUDIT_SEARCH_EVERY_S, lambda: mark_behind(database)),
             "search_indexer": MySqlIndexer(database).run,
             "search_rebuilder": Rebuilder(database).run,
         }
     client = ElasticsearchClient(http)
     return {
-        "search_popularity": every(_POPULARITY_EVERY_S, lambda: mark_outsold(database)),
+        "search_auditor": every(_AUDIT_SEARCH_EVERY_S, lambda: mark_behind(database)),
         "search_indexer": MySqlIndexer(database, hands_on=True).run,
         "elasticsearch_indexer": ElasticIndexer(database, client).run,
         "search_rebuilder": Rebuilder(database, client).run,

@@ -29,7 +29,7 @@ class SearchTarget(StrEnum):
 
 
 class SearchDocument(Base):
-    """An active product as search sees it.
+    """An active product as search sees it, of the `version` it had then.
 
     `names` are the words of its name in their order; `words` every token it is found by, with the
     prefix of its field (see search_text). `attributes` maps a name to the variants' values.
@@ -48,6 +48,7 @@ class SearchDocument(Base):
     )
 
     product_id: Mapped[UUID] = mapped_column(Id, primary_key=True)
+    version: Mapped[int] = mapped_column(Integer)
     category_id: Mapped[UUID] = mapped_column(Id)
     seller_id: Mapped[UUID | None] = mapped_column(Id)
     price_minor: Mapped[int] = mapped_column(BigInteger)

@@ -30,6 +30,13 @@ _MARK_BRANCH: Final = sa.text(
     " SELECT :target, p.id, :at FROM products p JOIN branch b ON p.category_id = b.id"
     " ON DUPLICATE KEY UPDATE mark = mark + 1, attempts = 0, due_at = VALUES(due_at)"
 )
+_BEHIND: Final = sa.text(
+    "SELECT p.id FROM products p LEFT JOIN search_documents d ON d.product_id = p.id"
+    " WHERE p.status = 'ACTIVE' AND (d.product_id IS NULL OR d.version <> p.version"
+    " OR d.sold <> p.total_sold)"
+    " UNION ALL SELECT d.product_id FROM search_documents d JOIN products p ON p.id = d.product_id"
+    " WHERE p.status <> 'ACTIVE' LIMIT :row_limit"
+)
 _DUE: Final = sa.text(
     "SELECT product_id, mark, attempts FROM search_updates"
     " WHERE target = :target AND due_at <= :at ORDER BY due_at LIMIT :row_limit"
@@ -42,16 +49,16 @@ _LATER: Final = sa.text(
     "UPDATE search_updates SET attempts = attempts + 1, due_at = :at"
     " WHERE target = :target AND product_id = :id AND mark = :mark"
 )
-# Not ON DUPLICATE KEY UPDATE: full text loses a row now and then that was written so (ADR 0018).
+# Not ON DUPLICATE KEY UPDATE: a row written so was once not found by full text (ADR 0018).
 _INSERT: Final = sa.text(
-    "INSERT INTO search_documents (product_id, category_id, seller_id, price_minor, rating, sold,"
-    " in_stock, names, words, attributes) VALUES (:product_id, :category_id, :seller_id, :price,"
-    " :rating, :sold, :in_stock, :names, :words, :attributes)"
+    "INSERT INTO search_documents (product_id, version, category_id, seller_id, price_minor,"
+    " rating, sold, in_stock, names, words, attributes) VALUES (:product_id, :version,"
+    " :category_id, :seller_id, :price, :rating, :sold, :in_stock, :names, :words, :attributes)"
 )
 _UPDATE_FACTS: Final = (
-    "UPDATE search_documents SET category_id = :category_id, seller_id = :seller_id,"
-    " price_minor = :price, rating = :rating, sold = :sold, in_stock = :in_stock,"
-    " attributes = :attributes"
+    "UPDATE search_documents SET version = :version, category_id = :category_id,"
+    " seller_id = :seller_id, price_minor = :price, rating = :rating, sold = :sold,"
+    " in_stock = :in_stock, attributes = :attributes"
 )
 _UPDATE: Final = sa.text(f"{_UPDATE_FACTS} WHERE product_id = :product_id")
 _UPDATE_WORDS: Final = sa.text(
@@ -86,6 +93,7 @@ class Document:
     """A copy, ready to be written to either index. `words` are tokens, each with its field."""
 
     product_id: UUID
+    version: int
     category_id: UUID
     seller_id: UUID | None
     price_minor: int
@@ -115,14 +123,15 @@ async def mark_branch(session: WriteSession, category_id: UUID) -> None:
     await session.execute(_MARK_BRANCH, values)
 
 
-async def mark_outsold(session: WriteSession) -> None:
-    """Mark the products that sold since their copies were written."""
-    select = sa.text(
-        "SELECT d.product_id FROM search_documents d JOIN products p ON p.id = d.product_id"
-        " WHERE d.sold <> p.total_sold LIMIT 2000"
-    )
-    ids = [UUID(bytes=id_) for id_ in (await session.execute(select)).scalars()]
+async def mark_behind(session: WriteSession, *, limit: int) -> int:
+    """Mark at most `limit` products whose copies differ from them, and return how many.
+
+    A copy may be missing, of an older version, left over, or of fewer units sold.
+    """
+    found = await session.execute(_BEHIND, {"row_limit": limit})
+    ids = [UUID(bytes=id_) for id_ in found.scalars()]
     await mark_products(session, ids)
+    return len(ids)
 
 
 async def lock_due(session: WriteSession, target: SearchTarget, *, limit: int) -> list[Due]:
@@ -191,11 +200,16 @@ async def _paths(session: AnySession) -> Mapping[UUID, Sequence[str]]:
 
 
 async def replace_documents(
-    session: WriteSession, ids: Sequence[UUID], documents: Sequence[Document]
+    session: WriteSession,
+    ids: Sequence[UUID],
+    documents: Sequence[Document],
+    *,
+    is_anew: bool = False,
 ) -> None:
     """Write these copies, and delete those of `ids` that have none any more.
 
-    The dictionary's counts move with them. Repeating it changes nothing.
+    The dictionary's counts move with them. Repeating it changes nothing. With `is_anew` no row is
+    left as it was, so that full text reads every one of them again.
     """
     names, texts = Counter[str](), Counter[str]()
     before = await _locked_words(session, ids)
@@ -203,11 +217,11 @@ async def replace_documents(
         _count(words.split(), names, texts, -1)
     for document in documents:
         _count(document.words, names, texts, 1)
-    kept = {document.product_id for document in documents}
+    kept = set[UUID]() if is_anew else {document.product_id for document in documents}
     gone = [{"id": id_.bytes} for id_ in sorted(before.keys() - kept)]
     if gone:
         await session.execute(sa.text("DELETE FROM search_documents WHERE product_id = :id"), gone)
-    await _save(session, [_row(document) for document in documents], before)
+    await _save(session, [_row(document) for document in documents], {} if is_anew else before)
     counts = [
         {"word": word, "names": names[word], "texts": texts[word]}
         for word in sorted(names.keys() | texts.keys())
@@ -261,6 +275,7 @@ def _is_counted(word: str) -> bool:
 def _row(document: Document) -> dict[str, Any]:
     return {
         "product_id": document.product_id.bytes,
+        "version": document.version,
         "category_id": document.category_id.bytes,
         "seller_id": document.seller_id.bytes if document.seller_id else None,
         "price": document.price_minor,

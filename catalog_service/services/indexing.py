@@ -30,6 +30,7 @@ log = structlog.get_logger(__name__)
 
 INDEXED = Counter("search_indexed_total", "Products whose copies were written", ["target"])
 BATCH: Final = 200
+_MARKED_AT_ONCE: Final = 2_000
 _IDLE_S: Final = 0.2
 _AWAY_S: Final = 2.0
 _LEASE_S: Final = 60
@@ -45,22 +46,28 @@ async def mark(session: WriteSession, ids: Sequence[UUID]) -> None:
     await queries.mark_products(session, ids)
 
 
-async def mark_outsold(database: Database) -> None:
-    """Have the copies written anew whose units sold are behind: no sale marks its product.
+async def mark_behind(database: Database) -> None:
+    """Have the copies written anew that differ from their products, whyever they do.
 
-    A mark per order would make one row of the best seller's as hot as its stock.
+    No sale marks its product: a mark per order would make one row of the best seller's as hot as
+    its stock. An event that never came is made good here, too.
     """
-    await database.transact(queries.mark_outsold)
+    found = await database.transact(
+        lambda session: queries.mark_behind(session, limit=_MARKED_AT_ONCE)
+    )
+    if found:
+        log.info("search.behind", products=found)
 
 
-async def index(session: WriteSession, ids: Sequence[UUID]) -> None:
+async def index(session: WriteSession, ids: Sequence[UUID], *, is_anew: bool = False) -> None:
     """Write the copies of these products in MySQL as they are now.
 
-    Raises Unavailable when a rebuild writes one of them at the same time: then it is done again.
+    With `is_anew` every row is made again, also where its words are the same. Raises Unavailable
+    when another indexer writes one of them at the same time: then it is done again.
     """
     documents = [document_of(source) for source in await queries.sources(session, ids)]
     try:
-        await queries.replace_documents(session, ids, documents)
+        await queries.replace_documents(session, ids, documents, is_anew=is_anew)
     except IntegrityError as error:
         if not is_duplicate_key(error):
             raise

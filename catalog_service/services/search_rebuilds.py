@@ -95,7 +95,7 @@ class Rebuilder:
 
         async def work(session: WriteSession) -> None:
             if rebuild.target is SearchTarget.MYSQL:
-                await index(session, ids)
+                await index(session, ids, is_anew=True)
             row = await queries.lock(session, rebuild.id)
             row.last_product_id = ids[-1]
             row.done += len(ids)

@@ -41,6 +41,7 @@ def _documents() -> None:
     op.create_table(
         "search_documents",
         sa.Column("product_id", sa.BINARY(16), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("category_id", sa.BINARY(16), nullable=False),
         sa.Column("seller_id", sa.BINARY(16), nullable=True),
         sa.Column("price_minor", sa.BigInteger(), nullable=False),

@@ -21,6 +21,7 @@ def document_of(source: Source) -> Document:
     tokens = [attribute_token(name, value) for name in attributes for value in attributes[name]]
     return Document(
         product_id=product.id,
+        version=product.version,
         category_id=product.category_id,
         seller_id=product.seller_id,
         price_minor=product.min_price_minor,

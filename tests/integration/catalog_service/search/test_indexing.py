@@ -13,7 +13,7 @@ from catalog_service.consumers import order_events
 from catalog_service.models import SearchTarget
 from catalog_service.queries.search_index import Document, Source
 from catalog_service.services import indexing
-from catalog_service.services.indexing import ElasticIndexer, MySqlIndexer, mark_outsold
+from catalog_service.services.indexing import ElasticIndexer, MySqlIndexer, mark_behind
 from catalog_service.services.search.documents import document_of
 from catalog_service.services.search_rebuilds import Rebuilder
 from common_lib.auth import Role
@@ -291,7 +291,7 @@ async def test_units_sold_reach_the_order_of_results_in_time(shop: SearchShop) -
     await shop.put(f"Other {mark}")
     statement = "UPDATE products SET total_sold = 77 WHERE id = :id"
     await change(shop.catalog, statement, id=quiet.bytes)
-    await mark_outsold(shop.catalog.database)
+    await mark_behind(shop.catalog.database)
     await shop.catch_up()
     assert (await shop.names(mark))[0] == f"Quiet {mark}"
 
@@ -328,3 +328,29 @@ async def test_a_product_that_cannot_be_indexed_holds_up_no_other(
     monkeypatch.undo()
     await shop.index(broken)
     assert len(await shop.names(mark, limit=3)) == 2
+
+
+async def test_a_change_that_no_event_told_of_is_found_by_the_audit(shop: SearchShop) -> None:
+    before, after = word(), word()
+    unknown = await shop.unindexed(f"Unknown {before}")
+    renamed = await shop.put(f"Kettle {before}")
+    withdrawn = await shop.put(f"Teapot {before}")
+    await shop.archive(withdrawn)
+    rename = "UPDATE products SET name = :name, version = version + 1 WHERE id = :id"
+    await change(shop.catalog, rename, name=f"Kettle {after}", id=renamed.bytes)
+    while await documents_behind(shop):
+        await mark_behind(shop.catalog.database)
+        await shop.catch_up()
+    assert await shop.names(before) == [f"Unknown {before}"]
+    assert await shop.names(after) == [f"Kettle {after}"]
+    left = "SELECT COUNT(*) FROM search_documents WHERE product_id IN (:one, :two)"
+    rows = await shop.catalog.rows(sa.text(left), one=withdrawn.bytes, two=unknown.bytes)
+    assert rows[0][0] == 1
+
+
+async def documents_behind(shop: SearchShop) -> int:
+    statement = (
+        "SELECT COUNT(*) FROM products p LEFT JOIN search_documents d ON d.product_id = p.id"
+        " WHERE (p.status = 'ACTIVE') <> (d.product_id IS NOT NULL) OR d.version <> p.version"
+    )
+    return int((await shop.catalog.rows(sa.text(statement)))[0][0])
