@@ -47,7 +47,7 @@ async def test_a_sale_proves_what_it_sold(venue: Venue, plan: Plan) -> None:
 
     assert broken == [], output.getvalue()
     assert f"sold {plan.orders}, refused {plan.refusals}" in output.getvalue()
-    assert re.search(r"→ [\d.]+ times the answers a second", output.getvalue())
+    assert re.search(r"lock per request.* [\d,]+ ", output.getvalue())
 
 
 @pytest.mark.usefixtures("short_baseline")
