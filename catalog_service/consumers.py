@@ -27,7 +27,7 @@ QUEUE: Final = "catalog-queue"
 _Move = Callable[[WriteSession, OrderEvent], Awaitable[Moved]]
 
 
-def order_events(database: Database, announcements: Announcements) -> Process:
+def queued_events(database: Database, announcements: Announcements) -> Process:
     """Return the process of catalog-queue: each event once, caches dropped after its commit."""
 
     async def process(envelope: Envelope) -> None:

@@ -1,4 +1,4 @@
-"""The catalog's background work: relay, order events, sweeper."""
+"""The catalog's background work: relay, queued events, sweeper, search, files of products, upkeep."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,7 +8,7 @@ from catalog_service.clients.elasticsearch import ElasticsearchClient, search_ht
 from catalog_service.clients.orders import OrderClient
 from catalog_service.clients.storage import ImageStore
 from catalog_service.clients.users import UserClient
-from catalog_service.consumers import QUEUE, order_events
+from catalog_service.consumers import QUEUE, queued_events
 from catalog_service.services.announcements import Announcements, Component
 from catalog_service.services.images import ImageSweeper
 from catalog_service.services.imports.worker import Importer, prune
@@ -55,7 +55,7 @@ async def build(settings: WorkerSettings) -> AsyncIterator[Worker]:
         consumer = Consumer(
             bus,
             QUEUE,
-            order_events(database, announcements),
+            queued_events(database, announcements),
             visibility_s=settings.consumer_visibility_s,
         )
         yield Worker(

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from catalog_service.clients.orders import OrderClient, Outcome, OutcomeUnknown
-from catalog_service.consumers import order_events
+from catalog_service.consumers import queued_events
 from catalog_service.models.inventory import ReservationStatus
 from catalog_service.models.reservations import ReservationNotFound, ReservationReleased
 from catalog_service.services.reservations import confirm, release
@@ -111,7 +111,7 @@ def event(kind: type[Event], reservation_id: UUID) -> Envelope:
 
 
 async def deliver(catalog: Catalog, envelopes: Iterable[Envelope]) -> None:
-    process = order_events(catalog.database, catalog.deps.announcements)
+    process = queued_events(catalog.database, catalog.deps.announcements)
     for envelope in envelopes:
         await process(envelope)
 

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 
-from catalog_service.consumers import order_events
+from catalog_service.consumers import queued_events
 from catalog_service.models.inventory import ReservationStatus
 from catalog_service.models.reservations import ReserveCommand
 from catalog_service.services.reservations import confirm, release
@@ -43,7 +43,7 @@ def told(kind: type[OrderEvent], command: ReserveCommand, buyer: UUID) -> Envelo
 
 
 async def deliver(catalog: Catalog, *envelopes: Envelope) -> None:
-    process = order_events(catalog.database, catalog.deps.announcements)
+    process = queued_events(catalog.database, catalog.deps.announcements)
     for envelope in envelopes:
         await process(envelope)
 

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from rich.console import Console
 
-from catalog_service.consumers import order_events
+from catalog_service.consumers import queued_events
 from catalog_service.models import SearchTarget
 from catalog_service.queries.search_index import Document, Source
 from catalog_service.services import indexing
@@ -45,7 +45,7 @@ def stock_event(kind: type[Event], product_id: UUID, variant_id: UUID) -> Envelo
 
 
 async def deliver(shop: SearchShop, *envelopes: Envelope) -> None:
-    process = order_events(shop.catalog.database, shop.catalog.deps.announcements)
+    process = queued_events(shop.catalog.database, shop.catalog.deps.announcements)
     for envelope in envelopes:
         await process(envelope)
     await shop.catch_up()
@@ -98,7 +98,7 @@ async def test_out_of_stock_and_back_is_seen_by_the_filter(shop: SearchShop) -> 
 async def test_the_same_event_twice_marks_once(shop: SearchShop) -> None:
     product_id = await shop.put(f"Kettle {word()}")
     envelope = updated(product_id)
-    process = order_events(shop.catalog.database, shop.catalog.deps.announcements)
+    process = queued_events(shop.catalog.database, shop.catalog.deps.announcements)
     await process(envelope)
     await process(envelope)
     query = sa.text("SELECT mark FROM search_updates WHERE product_id = :id AND target = 'mysql'")
@@ -213,7 +213,7 @@ async def test_mysql_answers_while_elasticsearch_is_down_and_it_catches_up_after
     assert await shop.names(mark) == [f"Before {mark}"]
     assert await shop.suggest(mark) != []
     during = await shop.unindexed(f"During {mark}")
-    process = order_events(database, shop.catalog.deps.announcements)
+    process = queued_events(database, shop.catalog.deps.announcements)
     await process(updated(during))
     assert await MySqlIndexer(database, hands_on=True).drain() >= 1
     assert shop.elastic is not None
