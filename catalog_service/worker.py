@@ -1,4 +1,4 @@
-"""The catalog's background work: relay, queued events, sweeper, search, files of products, upkeep."""
+"""The catalog's background work: relay, queued events, sweeper, search, product files, upkeep."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
