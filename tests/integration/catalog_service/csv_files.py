@@ -138,3 +138,14 @@ async def work_off(catalog: Catalog, **changes: Any) -> None:
     worker, never = importer(catalog, **changes), asyncio.Event()
     while (job := await worker.take()) is not None:
         await worker.work(job, never)
+
+
+def problems(report: dict[str, Any]) -> list[tuple[int, str, str]]:
+    """Return line, column and code of each error of a report."""
+    return [(e["line"], e["column"], e["code"]) for e in report["errors"]]
+
+
+def counts(report: dict[str, Any]) -> tuple[int, int, int, int]:
+    """Return how many rows were created, updated, left unchanged and refused."""
+    names = ("createdRows", "updatedRows", "unchangedRows", "failedRows")
+    return tuple(report[name] for name in names)

@@ -1,95 +1,31 @@
-"""Reviews over HTTP: who may write, who decides, and what a product's rating is after it."""
+"""Reviews over HTTP: who may write and change them, and what readers see."""
 
 import asyncio
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
-from uuid import UUID
 
-import httpx2
 import pytest
 import sqlalchemy as sa
 
-from catalog_service.models import Product, ProductStatus, Purchase, SellerStatus
-from catalog_service.models.reservations import ReserveCommand
+from catalog_service.models import ProductStatus, Purchase, SellerStatus
 from common_lib.auth import Role
 from common_lib.events.orders import OrderCancelled, OrderConfirmed
 from common_lib.ids import new_id
-from tests.integration.catalog_service.conftest import Catalog, OpenCatalog
+from tests.integration.catalog_service.conftest import Catalog
+from tests.integration.catalog_service.reviewers import (
+    PUBLIC,
+    assert_problem,
+    buyer_of,
+    decide,
+    listed,
+    new_product,
+    rating,
+    somebody,
+    written,
+)
 from tests.integration.catalog_service.test_purchases import deliver, told
 
-PUBLIC = {"id", "productId", "isVerifiedPurchase", "rating", "title", "body", "createdAt"}
-
-
 NO_RATINGS: Final[list[Any]] = [0, 6, -1, 2**31, 2**70, 4.5, 5.0, "5", True, None, [], {}]
-
-
-@dataclass(frozen=True)
-class Buyer:
-    """Somebody with a token, and perhaps with a purchase."""
-
-    catalog: Catalog
-    headers: dict[str, str]
-    user_id: UUID
-
-    async def write(self, product: UUID, rating: Any = 5, **changes: Any) -> httpx2.Response:
-        body = {"rating": rating, "title": "Good", "body": "Boils water."} | changes
-        path = f"/api/products/{product}/reviews"
-        return await self.catalog.client.post(path, json=body, headers=self.headers)
-
-    async def send(self, method: str, path: str, body: Any = None) -> httpx2.Response:
-        return await self.catalog.client.request(method, path, json=body, headers=self.headers)
-
-
-def somebody(catalog: Catalog, role: Role = Role.CUSTOMER, user_id: UUID | None = None) -> Buyer:
-    known = user_id or new_id()
-    return Buyer(catalog, catalog.bearer(role, known), known)
-
-
-async def buyer_of(catalog: Catalog, product: UUID, role: Role = Role.CUSTOMER) -> Buyer:
-    buyer = somebody(catalog, role)
-    await catalog.save(
-        Purchase(user_id=buyer.user_id, product_id=product, order_id=new_id(), quantity=1)
-    )
-    return buyer
-
-
-async def new_product(catalog: Catalog, **given: Any) -> UUID:
-    return await catalog.product_of(await catalog.variant(5, **given))
-
-
-async def written(catalog: Catalog, product: UUID, rating: int = 5, **changes: Any) -> str:
-    """Let a new buyer review the product; return the review's id."""
-    answer = await (await buyer_of(catalog, product)).write(product, rating, **changes)
-    assert answer.status_code == 201, answer.text
-    return str(answer.json()["id"])
-
-
-async def decide(
-    catalog: Catalog, review: str, status: str = "APPROVED", **body: Any
-) -> httpx2.Response:
-    path = f"/api/reviews/{review}/status"
-    return await somebody(catalog, Role.ADMIN).send("PATCH", path, {"status": status} | body)
-
-
-async def listed(catalog: Catalog, product: UUID, query: str = "", **headers: str) -> Any:
-    answer = await catalog.client.get(f"/api/products/{product}/reviews{query}", headers=headers)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
-
-
-async def rating(catalog: Catalog, product: UUID) -> tuple[Decimal, int, int]:
-    """Return the product's average, count and version as they stand in the database."""
-    query = sa.text("SELECT avg_rating, review_count, version FROM products WHERE id = :id")
-    row = (await catalog.rows(query, id=product.bytes))[0]
-    return row[0], int(row[1]), int(row[2])
-
-
-def assert_problem(answer: httpx2.Response, status: int, code: str | None = None) -> None:
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert code in {None, answer.json()["code"]}, answer.text
 
 
 # --- Writing --------------------------------------------------------------------------------
@@ -267,6 +203,27 @@ async def test_any_text_comes_back_as_it_was_sent(catalog: Catalog, text: str) -
     assert (shown["title"], shown["body"]) == (text[:150], text)
 
 
+async def test_guests_write_no_reviews(catalog: Catalog) -> None:
+    product = await new_product(catalog)
+    guest = await buyer_of(catalog, product, Role.GUEST)
+    assert_problem(await guest.write(product), 403, "role_not_allowed")
+
+
+async def test_without_a_token_nothing_is_written(catalog: Catalog) -> None:
+    product = await new_product(catalog)
+    review = await written(catalog, product)
+    body = {"rating": 5, "body": "x"}
+    calls: list[tuple[str, str, Any]] = [
+        ("POST", f"/api/products/{product}/reviews", body),
+        ("PUT", f"/api/reviews/{review}", body),
+        ("DELETE", f"/api/reviews/{review}", None),
+        ("GET", "/api/reviews", None),
+        ("PATCH", f"/api/reviews/{review}/status", {"status": "APPROVED"}),
+    ]
+    for method, path, sent in calls:
+        assert_problem(await catalog.client.request(method, path, json=sent), 401, "auth_required")
+
+
 # --- Reading --------------------------------------------------------------------------------
 
 
@@ -350,6 +307,26 @@ async def test_a_bad_token_is_refused_where_none_is_needed(catalog: Catalog) -> 
     assert_problem(answer, 401)
 
 
+async def test_a_list_of_reviews_costs_the_same_number_of_statements(catalog: Catalog) -> None:
+    product = await new_product(catalog)
+    counts = []
+    for _ in range(2):
+        await decide(catalog, await written(catalog, product))
+        statements: list[str] = []
+
+        def note(*call: Any, into: list[str] = statements) -> None:
+            into.append(str(call[2]))
+
+        engine = catalog.database.writer.sync_engine
+        sa.event.listen(engine, "before_cursor_execute", note)
+        try:
+            await listed(catalog, product)
+        finally:
+            sa.event.remove(engine, "before_cursor_execute", note)
+        counts.append(len(statements))
+    assert counts == [3, 3]
+
+
 # --- The author changes their mind ----------------------------------------------------------
 
 
@@ -402,255 +379,3 @@ async def test_anothers_review_is_not_found(catalog: Catalog, role: Role) -> Non
     for path in (f"/api/reviews/{review}", f"/api/reviews/{new_id()}", "/api/reviews/x"):
         assert_problem(await other.send("PUT", path, {"rating": 5, "body": "x"}), 404, "not_found")
         assert_problem(await other.send("DELETE", path), 404, "not_found")
-
-
-# --- Moderating -----------------------------------------------------------------------------
-
-
-async def test_the_queue_shows_what_waits_oldest_first(catalog: Catalog) -> None:
-    product = await new_product(catalog)
-    reviews = [await written(catalog, product) for _ in range(3)]
-    admin = somebody(catalog, Role.ADMIN)
-
-    seen: list[dict[str, Any]] = []
-    path = "/api/reviews?limit=2"
-    while path:
-        answer = await admin.send("GET", path)
-        assert answer.status_code == 200, answer.text
-        seen += answer.json()["items"]
-        link = answer.headers.get("link")
-        path = link[1 : link.index(">")] if link else ""
-
-    assert [each["id"] for each in seen if each["productId"] == str(product)] == reviews
-    assert {each["status"] for each in seen} == {"PENDING"}
-    assert [each["id"] for each in seen] == sorted(each["id"] for each in seen)
-    only = PUBLIC | {"status", "moderationNote", "updatedAt", "userId"}
-    assert set(seen[0]) == only | {"moderatedBy", "moderatedAt"}
-
-
-@pytest.mark.parametrize("status", ["APPROVED", "REJECTED"])
-async def test_what_was_decided_is_listed_by_its_status(catalog: Catalog, status: str) -> None:
-    review = await written(catalog, await new_product(catalog))
-    await decide(catalog, review, status)
-    answer = await somebody(catalog, Role.ADMIN).send(
-        "GET", f"/api/reviews?status={status}&limit=100"
-    )
-    assert {each["status"] for each in answer.json()["items"]} == {status}
-
-
-@pytest.mark.parametrize(
-    "query", ["?status=x", "?status=", "?status=pending", "?page=2", "?limit=0"]
-)
-async def test_an_odd_queue_is_refused(catalog: Catalog, query: str) -> None:
-    assert_problem(await somebody(catalog, Role.ADMIN).send("GET", f"/api/reviews{query}"), 422)
-
-
-@pytest.mark.parametrize("role", [Role.GUEST, Role.CUSTOMER, Role.SELLER])
-async def test_only_administrators_moderate(catalog: Catalog, role: Role) -> None:
-    review = await written(catalog, await new_product(catalog))
-    caller, path = somebody(catalog, role), f"/api/reviews/{review}/status"
-    assert_problem(await caller.send("GET", "/api/reviews"), 403, "role_not_allowed")
-    refused = await caller.send("PATCH", path, {"status": "APPROVED"})
-    assert_problem(refused, 403, "role_not_allowed")
-
-
-async def test_guests_write_no_reviews(catalog: Catalog) -> None:
-    product = await new_product(catalog)
-    guest = await buyer_of(catalog, product, Role.GUEST)
-    assert_problem(await guest.write(product), 403, "role_not_allowed")
-
-
-async def test_without_a_token_nothing_is_written(catalog: Catalog) -> None:
-    product = await new_product(catalog)
-    review = await written(catalog, product)
-    body = {"rating": 5, "body": "x"}
-    calls: list[tuple[str, str, Any]] = [
-        ("POST", f"/api/products/{product}/reviews", body),
-        ("PUT", f"/api/reviews/{review}", body),
-        ("DELETE", f"/api/reviews/{review}", None),
-        ("GET", "/api/reviews", None),
-        ("PATCH", f"/api/reviews/{review}/status", {"status": "APPROVED"}),
-    ]
-    for method, path, sent in calls:
-        assert_problem(await catalog.client.request(method, path, json=sent), 401, "auth_required")
-
-
-async def test_a_verdict_is_signed_dated_and_may_be_revised(catalog: Catalog) -> None:
-    product = await new_product(catalog)
-    review, admin = await written(catalog, product, 3), somebody(catalog, Role.ADMIN)
-    path = f"/api/reviews/{review}/status"
-    began_at = datetime.now(UTC)
-
-    approved = await admin.send("PATCH", path, {"status": "APPROVED", "note": "fine"})
-
-    assert approved.status_code == 200
-    verdict = approved.json()
-    assert (verdict["status"], verdict["moderationNote"]) == ("APPROVED", "fine")
-    assert verdict["moderatedBy"] == str(admin.user_id)
-    assert datetime.fromisoformat(verdict["moderatedAt"]) >= began_at
-    again = await decide(catalog, review)
-    assert (again.status_code, again.json()) == (200, verdict)
-    rejected = await decide(catalog, review, "REJECTED")
-    assert rejected.json()["status"] == "REJECTED"
-    assert await rating(catalog, product) == (Decimal(0), 0, 1)
-    assert (await decide(catalog, review)).status_code == 200
-    assert (await rating(catalog, product))[:2] == (Decimal(3), 1)
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        {"status": "PENDING"},
-        {"status": "approved"},
-        {"status": None},
-        {},
-        {"status": "APPROVED", "note": "x" * 501},
-        {"status": "APPROVED", "note": "a\x00"},
-        {"status": "APPROVED", "rating": 5},
-    ],
-)
-async def test_a_bad_verdict_is_refused(catalog: Catalog, body: dict[str, Any]) -> None:
-    review = await written(catalog, await new_product(catalog))
-    path = f"/api/reviews/{review}/status"
-    assert_problem(await somebody(catalog, Role.ADMIN).send("PATCH", path, body), 422)
-
-
-@pytest.mark.parametrize("review", ["018f0000-0000-7000-8000-000000000000", "x", "1"])
-async def test_a_verdict_on_nothing_is_not_found(catalog: Catalog, review: str) -> None:
-    assert_problem(await decide(catalog, review), 404, "not_found")
-
-
-# --- The rating -----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("ratings", "average"),
-    [
-        ([5, 4], "4.50"),
-        ([5, 5, 4], "4.67"),
-        ([5, 4, 4], "4.33"),
-        ([5] * 7 + [4], "4.88"),  # 4.875, half up
-        ([1], "1.00"),
-    ],
-)
-async def test_the_rating_is_the_mean_of_the_approved(
-    catalog: Catalog, ratings: list[int], average: str
-) -> None:
-    product = await new_product(catalog)
-    for stars in ratings:
-        await decide(catalog, await written(catalog, product, stars))
-    assert (await rating(catalog, product))[:2] == (Decimal(average), len(ratings))
-
-
-async def test_the_product_page_shows_the_new_rating_in_every_process_and_the_event_is_written(
-    catalog: Catalog, open_catalog: OpenCatalog
-) -> None:
-    product = await new_product(catalog)
-    review = await written(catalog, product, 4)
-    before = await catalog.client.get(f"/api/products/{product}")
-    assert before.json()["reviewCount"] == 0
-
-    await decide(catalog, review)
-
-    after = await catalog.client.get(f"/api/products/{product}")
-    assert (after.json()["avgRating"], after.json()["reviewCount"]) == (4.0, 1)
-    assert after.headers["etag"] != before.headers["etag"]
-    assert await catalog.events(product) == ["PRODUCT_UPDATED"]
-    await decide(catalog, review)
-    assert await catalog.events(product) == ["PRODUCT_UPDATED"]
-    other = await open_catalog()
-    shown = await other.client.get(f"/api/products/{product}")
-    assert shown.json()["reviewCount"] == 1
-
-
-async def test_an_approved_review_makes_no_sellers_edit_stale(catalog: Catalog) -> None:
-    seller_id, owner = await catalog.seller()
-    product = await new_product(catalog, seller_id=seller_id)
-    page = await catalog.client.get(f"/api/products/{product}")
-    await decide(catalog, await written(catalog, product, 4))
-    body = {name: page.json()[name] for name in ("description", "categoryId", "version")}
-
-    answer = await catalog.client.put(
-        f"/api/products/{product}",
-        json=body | {"name": "New name"},
-        headers=catalog.bearer(Role.SELLER, owner) | {"If-Match": page.headers["etag"]},
-    )
-
-    assert answer.status_code == 200, answer.text
-    assert await rating(catalog, product) == (Decimal("4.00"), 1, 2)
-    assert answer.json()["reviewCount"] == 1
-
-
-async def test_moderators_at_once_leave_the_exact_average(
-    catalog: Catalog, open_catalog: OpenCatalog
-) -> None:
-    """Twenty verdicts in two processes, while sales count and the seller edits the product."""
-    product = await new_product(catalog)
-    stars = [n % 5 + 1 for n in range(20)]
-    reviews = [await written(catalog, product, each) for each in stars]
-    processes = [catalog, await open_catalog()]
-    commands = await sales(catalog, product, 5)
-    ready = asyncio.Barrier(len(reviews) + len(commands))
-
-    async def approve(n: int, review: str) -> None:
-        await ready.wait()
-        answer = await decide(processes[n % 2], review, "REJECTED" if n % 3 == 0 else "APPROVED")
-        assert answer.status_code == 200, answer.text
-
-    async def sell(command: ReserveCommand) -> None:
-        await ready.wait()
-        await deliver(catalog, told(OrderConfirmed, command, new_id()))
-
-    await asyncio.gather(
-        *(approve(n, review) for n, review in enumerate(reviews)),
-        *(sell(command) for command in commands),
-    )
-
-    shown = [each for n, each in enumerate(stars) if n % 3]
-    average = (Decimal(sum(shown)) / len(shown)).quantize(Decimal("0.01"))
-    assert await rating(catalog, product) == (average, len(shown), 1)
-    async with catalog.database.read_own_writes() as session:
-        found = await session.get(Product, product)
-    assert found is not None
-    assert found.total_sold == 5
-
-
-async def sales(catalog: Catalog, product: UUID, number: int) -> list[ReserveCommand]:
-    """Reserve one unit for each of so many orders."""
-    query = sa.text("SELECT id FROM product_variants WHERE product_id = :id")
-    variant = UUID(bytes=(await catalog.rows(query, id=product.bytes))[0][0])
-    return [await catalog.reserve((variant, 1)) for _ in range(number)]
-
-
-async def test_an_edit_and_its_verdict_at_once_leave_a_true_rating(catalog: Catalog) -> None:
-    for _ in range(5):
-        product = await new_product(catalog)
-        buyer = await buyer_of(catalog, product)
-        review = (await buyer.write(product, 5)).json()["id"]
-        body = {"rating": 1, "body": "It broke."}
-        await asyncio.gather(
-            buyer.send("PUT", f"/api/reviews/{review}", body), decide(catalog, review)
-        )
-        page = await listed(catalog, product)
-        assert page["rating"]["count"] == len(page["items"])
-        assert [item["rating"] for item in page["items"]] in ([], [1])
-
-
-async def test_a_list_of_reviews_costs_the_same_number_of_statements(catalog: Catalog) -> None:
-    product = await new_product(catalog)
-    counts = []
-    for _ in range(2):
-        await decide(catalog, await written(catalog, product))
-        statements: list[str] = []
-
-        def note(*call: Any, into: list[str] = statements) -> None:
-            into.append(str(call[2]))
-
-        engine = catalog.database.writer.sync_engine
-        sa.event.listen(engine, "before_cursor_execute", note)
-        try:
-            await listed(catalog, product)
-        finally:
-            sa.event.remove(engine, "before_cursor_execute", note)
-        counts.append(len(statements))
-    assert counts == [3, 3]

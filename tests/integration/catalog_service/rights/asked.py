@@ -7,6 +7,7 @@ from common_lib.auth import Role
 from common_lib.ids import new_id
 from tests.integration.catalog_service.csv_files import row as csv_row
 from tests.integration.catalog_service.csv_files import written
+from tests.integration.catalog_service.pictures import Merchant, png
 from tests.integration.catalog_service.rights.callers import (
     GONE,
     PEOPLE,
@@ -17,7 +18,6 @@ from tests.integration.catalog_service.rights.callers import (
     readers,
 )
 from tests.integration.catalog_service.rights.worlds import Scene, World
-from tests.integration.catalog_service.test_images import Merchant, png
 
 DRAFT: Final = Scene(product=ProductStatus.DRAFT)
 UNREVIEWED: Final = Scene(review=None)
