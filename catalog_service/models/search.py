@@ -40,7 +40,7 @@ class SearchDocument(Base):
         Index("ft_search_documents_words", "words", mysql_prefix="FULLTEXT"),
         Index("ix_search_documents_price", "price_minor", "product_id"),
         Index("ix_search_documents_rating", "rating", "product_id"),
-        Index("ix_search_documents_sold", "sold", "product_id"),
+        Index("ix_search_documents_sold", "sold", "product_id", "names"),
         Index("ix_search_documents_category_id", "category_id"),
         Index("ix_search_documents_seller_id", "seller_id"),
         Index("ix_search_documents_names", "names", mysql_length={"names": 64}),

@@ -150,6 +150,24 @@ async def candidates(session: AnySession, wanted: Wanted, *, limit: int) -> list
     return [Candidate._make(row) for row in rows]
 
 
+async def best_sold(
+    session: AnySession, named: Condition, score: Condition, *, limit: int
+) -> list[Candidate]:
+    """Return the products sold most whose names pass, read from their index until enough do.
+
+    A quarter of a microsecond an entry: for words that many names have.
+    """
+    order = _ordered(BEST_SOLD)
+    select = (
+        f"SELECT {_COLUMNS}, {score.sql} FROM search_documents JOIN"  # noqa: S608
+        " (SELECT product_id FROM search_documents FORCE INDEX (ix_search_documents_sold)"
+        f" WHERE {named.sql} ORDER BY {order} LIMIT %(row_limit)s) best USING (product_id)"
+        f" ORDER BY {order}"
+    )
+    values = {**named.values, **score.values, "row_limit": limit}
+    return [Candidate._make(row) for row in await _rows(session, select, values)]
+
+
 async def in_order(
     session: AnySession, wanted: Wanted, *, sort: str, after: Position | None, limit: int
 ) -> list[Candidate]:

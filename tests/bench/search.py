@@ -1,8 +1,8 @@
 """Search and product reads at 1,000 and at 100,000 products, sixteen clients in a closed loop.
 
-Warm: what the shop is like. Queries follow Zipf's law, as people's do, and answers are kept for
-five minutes; it is measured once the share of queries that came before grows no more, or after
-fifteen seconds. Cold: every answer is worked out, no query comes twice.
+Steady: what the shop is like. Two thousand queries that people ask again and again follow Zipf's
+law, and answers are kept for five minutes: all were asked before, and as many are worked out anew
+every second as would have expired. Cold: every answer is worked out, no query comes twice.
 """
 
 import asyncio
@@ -34,10 +34,9 @@ INDEXING_DEADLINE_S: Final = 900.0
 # Different queries of the warm mix; the cold ones are others.
 _QUERIES: Final = 2_000
 _SAMPLE: Final = 6_000
-_WARM_UP_S: Final = 15.0
-_SLICE_S: Final = 2.5
-# The share of known queries is stable when a slice adds less than this.
-_STABLE: Final = 0.005
+# Each once, as the traffic of five minutes would; no longer than this.
+_WARM_UP_S: Final = 40.0
+_KEPT_S: Final = 300.0
 _DRAWN_AT_ONCE: Final = 1_000
 _RANDOM: Final = 20_261_123
 
@@ -77,35 +76,37 @@ class Paths:
 
 
 class Mix:
-    """Endless draws by Zipf's law: the n-th most wanted path comes in proportion to 1/n."""
+    """Endless draws by Zipf's law: the n-th most wanted path comes in proportion to 1/n.
 
-    def __init__(self, paths: Sequence[str]) -> None:
+    Between them come `expiring` ones, which nobody asked for yet, as often as answers expire.
+    """
+
+    def __init__(self, paths: Sequence[str], expiring: Iterator[str]) -> None:
         self._chance = random.Random(_RANDOM)
         self._paths = paths
         self._weights = list(accumulate(1 / rank for rank in range(1, len(paths) + 1)))
         self._drawn: list[str] = []
-        self._seen: set[str] = set()
-        self._requests = self._known = 0
+        self._expiring = expiring
+        self._began = time.monotonic()
+        self._requests = self._expired = 0
 
     def __iter__(self) -> "Mix":
         return self
 
     def __next__(self) -> str:
+        self._requests += 1
+        if self._expired < (time.monotonic() - self._began) * len(self._paths) / _KEPT_S:
+            self._expired += 1
+            return next(self._expiring)
         if not self._drawn:
             self._drawn = self._chance.choices(
                 self._paths, cum_weights=self._weights, k=_DRAWN_AT_ONCE
             )
-        path = self._drawn.pop()
-        self._requests += 1
-        self._known += path in self._seen
-        self._seen.add(path)
-        return path
+        return self._drawn.pop()
 
     def known_share(self) -> float:
-        """Return which share of the draws since the last call had been drawn before."""
-        share = self._known / max(1, self._requests)
-        self._requests = self._known = 0
-        return share
+        """Return which share of the draws had been asked for before."""
+        return 1 - self._expired / max(1, self._requests)
 
 
 def measure(world: World) -> list[Row]:
@@ -152,6 +153,7 @@ def _fill(world: World, size: int) -> None:
 
 def _figures(world: World, size: int) -> Figures:
     paths = _paths(world)
+    reads = paths.reads[: min(_QUERIES, len(paths.reads) // 2)]
     url = world.stack.layout.url(CATALOG)
     world.need("user", CATALOG)
     with world.step(f"{CLIENTS} clients, {size:,} products, cold"):
@@ -160,22 +162,17 @@ def _figures(world: World, size: int) -> Figures:
         alone = _drive(url, cold_paths, world.seconds / 2, clients=1)
         cold = _drive(url, cold_paths, world.seconds)
         suggest = _drive(url, iter(paths.suggestions), world.seconds / 2)
-    with world.step(f"{CLIENTS} clients, {size:,} products, warm"):
-        warm = _steady(url, paths.searches[:_QUERIES], world.seconds)
-        read = _steady(url, paths.reads[:_QUERIES], world.seconds / 2)
+    with world.step(f"{CLIENTS} clients, {size:,} products, steady"):
+        warm = _steady(url, paths.searches[:_QUERIES], cold_paths, world.seconds)
+        read = _steady(url, reads, iter(paths.reads[len(reads) :]), world.seconds / 2)
     world.note_memory()
     return Figures(cold, alone, warm, suggest, read)
 
 
-def _steady(url: str, paths: Sequence[str], seconds: float) -> Timing:
-    """Measure once the share of requests that were sent before is stable."""
-    mix, share = Mix(paths), 0.0
-    ends_at = time.monotonic() + _WARM_UP_S
-    while time.monotonic() < ends_at:
-        _drive(url, mix, _SLICE_S)
-        before, share = share, mix.known_share()
-        if share - before < _STABLE:
-            break
+def _steady(url: str, paths: Sequence[str], expiring: Iterator[str], seconds: float) -> Timing:
+    """Measure once each of the paths has been asked for."""
+    _drive(url, iter(paths), _WARM_UP_S)
+    mix = Mix(paths, expiring)
     timing = _drive(url, mix, seconds)
     return replace(timing, known=mix.known_share())
 

@@ -59,8 +59,9 @@ def _documents() -> None:
     op.create_index(
         "ft_search_documents_words", "search_documents", ["words"], mysql_prefix="FULLTEXT"
     )
-    for name, column in (("price", "price_minor"), ("rating", "rating"), ("sold", "sold")):
+    for name, column in (("price", "price_minor"), ("rating", "rating")):
         op.create_index(f"ix_search_documents_{name}", "search_documents", [column, "product_id"])
+    op.create_index("ix_search_documents_sold", "search_documents", ["sold", "product_id", "names"])
     for column in ("category_id", "seller_id"):
         op.create_index(f"ix_search_documents_{column}", "search_documents", [column])
     op.create_index(

@@ -28,6 +28,7 @@ from catalog_service.services.search.plan import (
     Counts,
     Plan,
     is_prefix,
+    name_of_common,
     plan,
     without_full_text,
 )
@@ -90,6 +91,11 @@ async def _looked_at(
 ) -> tuple[Plan, list[Candidate]]:
     """Return what matches, one more than is looked at where there is more."""
     planned = plan(query, counts)
+    named = name_of_common(query, planned) if planned.size > COMMON else None
+    if named is not None:
+        rows = await queries.best_sold(session, named, planned.words.score, limit=LOOKED_AT + 1)
+        if len(rows) > LOOKED_AT:
+            return planned, rows
     if await _is_filter_shorter(session, planned):
         wanted = without_full_text(query)
         planned = replace(planned, wanted=wanted, walked=wanted, is_whole=True)

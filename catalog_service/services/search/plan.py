@@ -128,6 +128,15 @@ def _has_attribute(key: str, name: str, options: Sequence[str]) -> Condition:
     return Condition(f"({tests})", values)
 
 
+def name_of_common(query: Query, planned: Plan) -> Condition | None:
+    """Return that a name has the word, where one word that very many names have is all there is."""
+    if planned.is_whole or planned.filters or len(query.terms) != 1 or query.terms[0].parts:
+        return None
+    word = query.terms[0].whole
+    ending = "" if is_prefix(word) else " "
+    return Condition("INSTR(names, %(named)s) > 0", {"named": f" {word}{ending}"})
+
+
 def attribute_token(name: str, value: str) -> str:
     """Return the token of an attribute with its value, whatever characters they hold."""
     text = f"{fold(name).strip()}={fold(value).strip()}"

@@ -89,3 +89,18 @@ async def test_common_words_are_found_in_descriptions_where_no_name_has_them(
     sold = await mysql_shop.put("Teapot", description=f"Of {told} beside {named}")
     await mysql_shop.sold(sold, 1_000_000)
     assert await mysql_shop.names(f"{named} {told}") == ["Teapot"]
+
+
+async def test_of_a_word_that_very_many_names_have_those_sold_most_are_looked_at(
+    mysql_shop: SearchShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "COMMON", 2)
+    monkeypatch.setattr(mysql, "COMMON", 2)
+    mark = word()
+    await put_many(mysql_shop, mark)
+    best = [await mysql_shop.put(f"{mark} best {n}") for n in range(FEW)]
+    for units, product_id in enumerate(best):
+        await mysql_shop.sold(product_id, 50 + units)
+    page = await mysql_shop.search(mark)
+    assert [item["name"] for item in page["items"]] == [f"{mark} best {n}" for n in (2, 1, 0)]
+    assert page["totalRelation"] == "gte"
