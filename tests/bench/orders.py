@@ -62,7 +62,7 @@ def _rows(found: dict[int, Measured]) -> list[Row]:
     cpu_us = at_64.cpu_us(*PATH)
     return [
         Row(
-            "No collapse: orders/s with 64 clients at least 0.8 times those with 8 (this issue)",
+            "No collapse: orders/s with 64 clients at least 0.8 times those with 8",
             f"{at_64.outcome.per_second:,.0f}/s with 64, {at_8.outcome.per_second:,.0f}/s with 8",
             f"{share:.2f}",
             share >= LEAST_SHARE_AT_64,
