@@ -30,7 +30,7 @@ _LOCK_LEVELS: Final = (
     "SELECT variant_id, quantity, reserved, reorder_level FROM inventory FORCE INDEX (PRIMARY)"
     " WHERE variant_id IN ({variants}) ORDER BY variant_id FOR UPDATE"
 )
-# The counters are locked by now, so this and the next see everything committed before us.
+# Read before the counters are locked, so that others wait the shorter for them.
 _SELECT_OFFERS: Final = (
     "SELECT v.id, v.product_id, p.seller_id, v.sku, p.name, v.name, v.price_minor, v.currency,"
     " v.is_active AND p.status = 'ACTIVE' AND COALESCE(s.status = 'ACTIVE', TRUE)"
@@ -66,16 +66,16 @@ Escape = Callable[[str], str]
 
 
 async def lock_stock(connection: Any, variant_ids: Collection[UUID]) -> StockView:
-    """Begin a transaction, lock the counters in variant order and read what is sold.
+    """Begin a transaction, read what is sold and lock the counters in variant order.
 
     Reservations that exist already are not looked for: `known_reservations` does.
     """
     variants = ",".join(map(_id, variant_ids))
-    _, (_, levels), (_, offers) = await _run(
+    _, (_, offers), (_, levels) = await _run(
         connection,
         "BEGIN",
-        _LOCK_LEVELS.format(variants=variants),
         _SELECT_OFFERS.format(variants=variants),
+        _LOCK_LEVELS.format(variants=variants),
     )
     return StockView(
         levels={UUID(bytes=row[0]): StockLevel(*row[1:]) for row in levels},
