@@ -1,6 +1,6 @@
 """The catalog over HTTP: settings → database, Redis, batcher → app."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from uuid import UUID
 
@@ -19,7 +19,7 @@ from catalog_service.services.announcements import Announcements
 from catalog_service.services.batcher import BatchResult, Limits, ReservationBatcher
 from catalog_service.services.images import Images, Rules
 from catalog_service.services.imports.jobs import Door
-from catalog_service.services.reservations import reserve_together
+from catalog_service.services.reservations import known_reservations, reserve_together
 from catalog_service.services.search.backend import SearchBackend
 from catalog_service.services.search.elastic import ElasticSearch
 from catalog_service.services.search.mysql import MySqlSearch
@@ -124,6 +124,9 @@ def new_batcher(
     async def run(commands: Sequence[ReserveCommand]) -> BatchResult:
         return await reserve_together(database, commands, ttl_s=settings.reservation_ttl_s)
 
+    async def find_known(reservation_ids: Collection[UUID]) -> Collection[UUID]:
+        return await known_reservations(database, reservation_ids)
+
     def new_lock(variant_id: UUID) -> RedisLock:
         key = f"lock:inventory:{variant_id}"
         return RedisLock(redis, key, ttl_ms=settings.inventory_lock_ttl_ms)
@@ -131,6 +134,7 @@ def new_batcher(
     return ReservationBatcher(
         run,
         new_lock,
+        find_known,
         limits=Limits(
             batch_size=settings.reservation_batch_size,
             transactions=settings.reservation_transactions,

@@ -43,6 +43,10 @@ _SELECT_KNOWN: Final = (
     " FROM reservations r JOIN reservation_lines l ON l.reservation_id = r.id"
     " WHERE r.id IN ({reservations}) ORDER BY r.id, l.variant_id"
 )
+# A locking read: it waits for a transaction that has inserted and not yet committed.
+_SELECT_EXISTING: Final = (
+    "SELECT id FROM reservations WHERE id IN ({reservations}) LOCK IN SHARE MODE"
+)
 _INSERT_RESERVATIONS: Final = (
     "INSERT INTO reservations (id, order_id, fingerprint, user_id, idempotency_key, status,"
     " expires_at, created_at, updated_at) VALUES "
@@ -91,6 +95,17 @@ async def known_reservations(
     reservations = ",".join(map(_id, reservation_ids))
     ((_, rows),) = await _run(connection, _SELECT_KNOWN.format(reservations=reservations))
     return _known_reservations(rows)
+
+
+async def existing_reservations(
+    connection: Any, reservation_ids: Collection[UUID]
+) -> Collection[UUID]:
+    """Return those of the ids that are reservations; ends its own transaction."""
+    reservations = ",".join(map(_id, reservation_ids))
+    _, (_, rows), _ = await _run(
+        connection, "BEGIN", _SELECT_EXISTING.format(reservations=reservations), "COMMIT"
+    )
+    return {UUID(bytes=row[0]) for row in rows}
 
 
 async def write_and_commit(connection: Any, admission: Admission, at: datetime) -> None:

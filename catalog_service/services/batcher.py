@@ -8,7 +8,7 @@ transaction runs the next batch gathers. Nobody is made to wait for company.
 
 import asyncio
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -22,8 +22,8 @@ from catalog_service.models.reservations import (
     InsufficientStock,
     Outcome,
     ReserveCommand,
-    Shortage,
 )
+from catalog_service.services.sold_out import FindKnown, SoldOut
 from common_lib.errors import DomainError, Unavailable
 
 log = structlog.get_logger(__name__)
@@ -42,8 +42,6 @@ _SOLD_OUT = RESERVATIONS.labels("sold_out_marker")
 _TELL_EVERY_S: Final = 0.02
 # How long a process keeps an item's lock while buyers keep coming.
 _LEASE_S: Final = 0.02
-# How many granted ids are remembered, so that a repeated request passes the sold-out marker.
-_REMEMBERED: Final = 10_000
 
 
 class Lock(Protocol):
@@ -131,12 +129,16 @@ class _Lease:
 
 
 class ReservationBatcher:
-    """One per process. `run` is the transaction, `new_lock` the lock of a variant."""
+    """One per process. `run` is the transaction, `new_lock` the lock of a variant.
+
+    `find_known` tells which reservations exist already: no sold-out marker refuses them.
+    """
 
     def __init__(
         self,
         run: Run,
         new_lock: Callable[[UUID], Lock],
+        find_known: FindKnown,
         *,
         limits: Limits = Limits(),
         afterwards: Afterwards | None = None,
@@ -150,8 +152,7 @@ class ReservationBatcher:
         self._tasks: set[asyncio.Task[None]] = set()
         self._untold = _NOTHING
         self._is_telling = False
-        self._sold_out: dict[UUID, float] = {}
-        self._granted: OrderedDict[UUID, None] = OrderedDict()
+        self._sold_out = SoldOut(find_known, limits.sold_out_ttl_s)
 
     async def reserve(self, command: ReserveCommand) -> tuple[HeldStock, Timings]:
         """Return the reservation once it is durable, with the batch's timings.
@@ -159,7 +160,10 @@ class ReservationBatcher:
         Safe to repeat. Raises InsufficientStock, UnknownVariant, ReservationKeyReused,
         ReservationReleased, or Unavailable.
         """
-        self._refuse_if_sold_out(command)
+        short = await self._sold_out.shortages(command)
+        if short:
+            _SOLD_OUT.inc()
+            raise InsufficientStock(short)
         answer: asyncio.Future[tuple[HeldStock, Timings]] = asyncio.Future()
         queue = self._queues.get(command.queue_key)
         if queue is None:
@@ -174,26 +178,13 @@ class ReservationBatcher:
 
     def forget_sold_out(self, variant_ids: Iterable[UUID]) -> None:
         """Stock has come back: ask the database again."""
-        for variant_id in variant_ids:
-            self._sold_out.pop(variant_id, None)
+        self._sold_out.forget(variant_ids)
 
     async def close(self) -> None:
         """Wait for the transactions under way, and until they have been told of."""
         while self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    def _refuse_if_sold_out(self, command: ReserveCommand) -> None:
-        if not self._sold_out or command.reservation_id in self._granted:
-            return
-        at = time.monotonic()
-        short = [
-            Shortage(line.variant_id, line.quantity, 0)
-            for line in command.lines
-            if self._sold_out.get(line.variant_id, 0.0) > at
-        ]
-        if short:
-            _SOLD_OUT.inc()
-            raise InsufficientStock(short)
+        await self._sold_out.close()
 
     def _start_leader(self, variant_id: UUID, queue: deque[_Waiter]) -> None:
         # A task of its own: a caller that goes away must not take the batch with it.
@@ -247,7 +238,8 @@ class ReservationBatcher:
     def _settle(
         self, waiters: Sequence[_Waiter], result: BatchResult, lock_ms: float | None
     ) -> None:
-        self._remember(result)
+        BATCHES.observe(len(result.outcomes))
+        self._sold_out.mark(result.sold_out)
         timings = Timings(lock_ms, result.confirm_ms, result.reserve_ms)
         for waiter, outcome in zip(waiters, result.outcomes, strict=True):
             self._answer(waiter, outcome, timings)
@@ -284,23 +276,6 @@ class ReservationBatcher:
             waiter.answer.set_exception(outcome)
         else:
             waiter.answer.set_result((outcome, timings))
-
-    def _remember(self, result: BatchResult) -> None:
-        BATCHES.observe(len(result.outcomes))
-        until = time.monotonic() + self._limits.sold_out_ttl_s
-        for variant_id in result.sold_out:
-            self._sold_out[variant_id] = until
-        for outcome in result.outcomes:
-            if isinstance(outcome, HeldStock):
-                self._granted[outcome.reservation_id] = None
-        while len(self._granted) > _REMEMBERED:
-            self._granted.popitem(last=False)
-        self._drop_old_markers()
-
-    def _drop_old_markers(self) -> None:
-        if self._sold_out:
-            at = time.monotonic()
-            self._sold_out = {v: until for v, until in self._sold_out.items() if until > at}
 
 
 def _fail(waiters: Iterable[_Waiter], error: Exception) -> None:

@@ -1,7 +1,7 @@
 """Taking stock and moving reservations on: the catalog's half of the order protocol."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -51,6 +51,20 @@ async def reserve_together(
         if result is not None:
             return result
     raise Unavailable("the stock is too contended just now", retry_after_s=1)
+
+
+async def known_reservations(
+    database: Database, reservation_ids: Collection[UUID]
+) -> Collection[UUID]:
+    """Return which of the reservations exist. One that is just being written is waited for."""
+    async with database.driver() as connection:
+        try:
+            return await tx1.existing_reservations(connection, reservation_ids)
+        except Exception as error:
+            if not is_lock_conflict(error):
+                raise
+            await connection.rollback()
+            return reservation_ids  # TX1 is to say
 
 
 async def _attempt(

@@ -1,6 +1,8 @@
 """Ten thousand buyers want a thousand units while Redis and a catalog process are killed."""
 
 import asyncio
+import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import replace
 from uuid import UUID
@@ -27,6 +29,7 @@ PATIENCE_S = 400
 NOTHING_HELD_WITHIN_S = 60
 MAILS_WITHIN_S = 120
 TWIN = "catalog-2"
+POLL_S = 0.5
 
 
 @pytest.fixture
@@ -63,7 +66,7 @@ async def test_exactly_the_stock_is_sold_though_redis_and_a_catalog_process_are_
         tally = await buying
 
     books = Bookkeeper(venue.books.databases, goods)
-    await eventually(lambda: nothing_is_held(books), timeout_s=NOTHING_HELD_WITHIN_S)
+    await nothing_is_held(books, within_s=NOTHING_HELD_WITHIN_S)
     written = await books.settled(lambda _mails: None)
     broken = [v for v in verdicts(PLAN, tally, written, await shown(seller, goods)) if v.offenders]
     assert not broken
@@ -85,8 +88,14 @@ def has_sold(tally: Tally, count: int, buying: asyncio.Future[Tally]) -> Callabl
     return lambda: len(tally.placed) >= count or buying.done()
 
 
-async def nothing_is_held(books: Bookkeeper) -> bool:
-    return (await books.read()).on_the_way == 0
+async def nothing_is_held(books: Bookkeeper, *, within_s: float) -> None:
+    """Wait until no reservation is on the way any more; fail with what is and what was ordered."""
+    deadline = time.monotonic() + within_s
+    while (written := await books.read()).on_the_way:
+        states = Counter(status for _, status, _ in written.reservations)
+        orders = Counter(str(order["status"]) for order in written.orders)
+        assert time.monotonic() < deadline, f"after {within_s} s: {states}, orders {orders}"
+        await asyncio.sleep(POLL_S)
 
 
 async def shown(seller: Shopper, goods: Goods) -> int:

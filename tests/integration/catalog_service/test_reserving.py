@@ -19,7 +19,11 @@ from catalog_service.models.reservations import (
     admit,
 )
 from catalog_service.queries import reservations as tx1
-from catalog_service.services.reservations import release, reserve_together
+from catalog_service.services.reservations import (
+    known_reservations,
+    release,
+    reserve_together,
+)
 from common_lib.clock import now
 from common_lib.database import WriteSession, is_check_violation, is_null_refused
 from common_lib.ids import new_id
@@ -71,6 +75,46 @@ async def test_two_processes_with_the_lock_do_not_oversell(open_catalog: OpenCat
     answers = await all_of(both, [order((variant, 1)) for _ in range(100)])
     assert len(held(answers)) == 25
     assert (await both[0].shelf(variant)).adds_up
+
+
+async def test_who_holds_a_unit_of_one_process_is_not_told_sold_out_by_another(
+    open_catalog: OpenCatalog,
+) -> None:
+    """The reply of the first may have been lost with it; the second knows the item as sold out."""
+    first, second = [await open_catalog(sold_out_ttl_s=60) for _ in range(2)]
+    variant = await first.variant(1)
+    mine = order((variant, 1))
+    await first.deps.batcher.reserve(mine)
+    with pytest.raises(InsufficientStock):
+        await second.reserve((variant, 1))
+    again, _ = await second.deps.batcher.reserve(mine)
+    assert again.reservation_id == mine.reservation_id
+    assert (await first.shelf(variant)).reserved == 1
+
+
+async def test_a_look_up_waits_for_the_reservation_that_is_just_being_written(
+    catalog: Catalog,
+) -> None:
+    mine = order((await catalog.variant(1), 1))
+    database = catalog.deps.database
+    async with database.driver() as connection:
+        await write_uncommitted(connection, mine)
+        looking = asyncio.ensure_future(known_reservations(database, {mine.reservation_id}))
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(looking), 0.1)
+        await connection.commit()
+    assert set(await looking) == {mine.reservation_id}
+
+
+async def write_uncommitted(connection: Any, command: ReserveCommand) -> None:
+    """Insert the bare reservation and leave the transaction open."""
+    async with connection.cursor() as cursor:
+        await cursor.execute("BEGIN")
+        await cursor.execute(
+            "INSERT INTO reservations (id, order_id, fingerprint, status, expires_at, created_at,"
+            " updated_at) VALUES (%s, %s, %s, 'HELD', NOW(6), NOW(6), NOW(6))",
+            (command.reservation_id.bytes, command.order_id.bytes, command.fingerprint),
+        )
 
 
 async def test_orders_of_the_same_items_in_any_order_all_pass(open_catalog: OpenCatalog) -> None:

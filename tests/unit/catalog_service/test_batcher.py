@@ -1,7 +1,7 @@
 """Joining those who wait, with a transaction and a lock that the test holds in its hand."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -32,6 +32,8 @@ class FakeTransaction:
     batches: list[int] = field(default_factory=list)
     running: int = 0
     failure: Exception | None = None  # of the first run only
+    known: set[UUID] = field(default_factory=set)
+    lookups: list[int] = field(default_factory=list)
 
     async def __call__(self, commands: Sequence[ReserveCommand]) -> BatchResult:
         self.batches.append(len(commands))
@@ -52,7 +54,13 @@ class FakeTransaction:
         if self.shelf[line.variant_id] < line.quantity:
             return InsufficientStock([Shortage(line.variant_id, line.quantity, 0)])
         self.shelf[line.variant_id] -= line.quantity
+        self.known.add(each.reservation_id)
         return held(each)
+
+    async def find_known(self, reservation_ids: Collection[UUID]) -> Collection[UUID]:
+        self.lookups.append(len(reservation_ids))
+        await asyncio.sleep(0)
+        return self.known & set(reservation_ids)
 
 
 @dataclass
@@ -75,7 +83,12 @@ def new_batcher(
     run: FakeTransaction, lock: FakeLock | None = None, **limits: float
 ) -> ReservationBatcher:
     shared = lock or FakeLock()
-    return ReservationBatcher(run, lambda _: shared, limits=Limits(**limits))  # type: ignore[arg-type]
+    return ReservationBatcher(
+        run,
+        lambda _: shared,
+        run.find_known,
+        limits=Limits(**limits),  # type: ignore[arg-type]
+    )
 
 
 async def all_of(
@@ -131,7 +144,7 @@ async def test_items_do_not_wait_for_each_other() -> None:
     async def run(commands: Sequence[ReserveCommand]) -> BatchResult:
         return await (slow if commands[0].queue_key == A else fast)(commands)
 
-    batcher = ReservationBatcher(run, lambda _: FakeLock())
+    batcher = ReservationBatcher(run, lambda _: FakeLock(), slow.find_known)
     waiting = asyncio.create_task(batcher.reserve(command((A, 1))))
     await slow.entered.wait()
     await batcher.reserve(command((B, 1)))
@@ -236,6 +249,44 @@ async def test_a_repeated_request_passes_the_sold_out_marker() -> None:
     assert run.batches == [1, 1]
 
 
+async def test_a_unit_that_another_process_granted_passes_the_sold_out_marker() -> None:
+    run = FakeTransaction({A: 1})
+    run.gate.set()
+    batcher = new_batcher(run, sold_out_ttl_s=60)
+    await batcher.reserve(command((A, 1)))
+    unanswered = command((A, 1))
+    run.known.add(unanswered.reservation_id)
+    run.shelf[A] = 1
+    granted, _ = await batcher.reserve(unanswered)
+    assert granted.reservation_id == unanswered.reservation_id
+
+
+async def test_a_crowd_before_a_sold_out_item_is_looked_up_together() -> None:
+    run = FakeTransaction({A: 1})
+    run.gate.set()
+    batcher = new_batcher(run, sold_out_ttl_s=60)
+    await batcher.reserve(command((A, 1)))
+    crowd = (batcher.reserve(command((A, 1))) for _ in range(100))
+    answers = await asyncio.gather(*crowd, return_exceptions=True)
+    assert all(isinstance(answer, InsufficientStock) for answer in answers)
+    assert run.lookups == [100]
+    assert run.batches == [1]
+
+
+async def test_a_failed_look_up_refuses_nobody_as_sold_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = FakeTransaction({A: 1})
+    run.gate.set()
+    monkeypatch.setattr(run, "find_known", failing_look_up)
+    batcher = new_batcher(run, sold_out_ttl_s=60)
+    await batcher.reserve(command((A, 1)))
+    with pytest.raises(Unavailable):
+        await batcher.reserve(command((A, 1)))
+
+
+async def failing_look_up(_: Collection[UUID]) -> Collection[UUID]:
+    raise Unavailable("the database is away")
+
+
 async def test_returned_stock_lifts_the_sold_out_marker() -> None:
     run = FakeTransaction({A: 1})
     run.gate.set()
@@ -277,7 +328,7 @@ async def test_what_changed_while_others_were_told_is_told_together() -> None:
         told.append(result.changed)
         await is_open.wait()
 
-    batcher = ReservationBatcher(run, lambda _: FakeLock(), afterwards=tell)
+    batcher = ReservationBatcher(run, lambda _: FakeLock(), run.find_known, afterwards=tell)
     for _ in range(5):
         await batcher.reserve(command((A, 1)))
     is_open.set()
@@ -293,7 +344,7 @@ async def test_a_broken_announcement_leaves_no_item_without_a_leader() -> None:
         del result
         raise RuntimeError("cannot tell")
 
-    batcher = ReservationBatcher(run, lambda _: FakeLock(), afterwards=broken)
+    batcher = ReservationBatcher(run, lambda _: FakeLock(), run.find_known, afterwards=broken)
     await batcher.reserve(command((A, 1)))
     await batcher.close()
     await batcher.reserve(command((A, 1)))
