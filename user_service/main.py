@@ -24,7 +24,7 @@ from common_lib.database import Database
 from common_lib.runtime import Check, create_app, serve
 from user_service.api import ROUTERS
 from user_service.api.deps import Deps
-from user_service.clients import AttemptLimiter
+from user_service.clients.attempts import AttemptLimiter
 from user_service.services.addresses import Addresses
 from user_service.services.auth import Auth
 from user_service.services.passwords import PasswordHasher

@@ -27,7 +27,11 @@ ALLOWED_MOVES: dict[UserStatus, frozenset[UserStatus]] = {
 
 
 class User(Base):
-    """One account. `email` is stored trimmed and in lower case; its unique key ignores case."""
+    """One account. `email` is stored trimmed and in lower case; its unique key ignores case.
+
+    `access_changed_at` is when the role or the status last changed: tokens signed before carry what
+    held then, so Redis has to know better until they have expired.
+    """
 
     __tablename__ = "users"
     __table_args__ = (
@@ -37,6 +41,8 @@ class User(Base):
         CheckConstraint("CHAR_LENGTH(full_name) > 0", name="full_name_given"),
         CheckConstraint("version > 0", name="version_positive"),
         Index("ix_users_role_status", "role", "status", "id"),
+        Index("ix_users_status", "status", "id"),
+        Index("ix_users_access_changed_at", "access_changed_at"),
         TABLE_OPTIONS,
     )
 
@@ -52,6 +58,8 @@ class User(Base):
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    access_changed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     def check_version(self, expected: frozenset[int] | None) -> None:
         """Raise PreconditionFailed unless the caller saw this version (None: did not say)."""

@@ -9,8 +9,8 @@ from common_lib.clock import now
 from common_lib.database import Database, WriteSession
 from common_lib.errors import Conflict, NotFound
 from common_lib.ids import new_id
-from user_service import queries
 from user_service.models import Address
+from user_service.queries import accounts, addresses
 from user_service.schemas.addresses import AddressRequest
 from user_service.schemas.enums import UserStatus
 
@@ -32,13 +32,13 @@ class Addresses:
 
         async def work(session: WriteSession) -> Address:
             await _lock_owner(session, user_id)
-            count = await queries.count_addresses(session, user_id)
+            count = await addresses.count_addresses(session, user_id)
             if count >= self.max_per_user:
                 raise TooManyAddresses
             moment = now()
             is_default = bool(wanted.is_default) or count == 0
             if is_default:
-                await queries.clear_default_address(session, user_id, moment)
+                await addresses.clear_default_address(session, user_id, moment)
             address = _new_address(user_id, wanted, moment, is_default=is_default)
             session.add(address)
             return address
@@ -48,17 +48,17 @@ class Addresses:
     async def of_user(self, user_id: UUID) -> Sequence[Address]:
         """Return the addresses, the default one first. Raises NotFound for no such user."""
         async with self.db.read_own_writes() as session:
-            user = await queries.user_by_id(session, user_id)
+            user = await accounts.user_by_id(session, user_id)
             if user is None or user.status is UserStatus.DELETED:
                 raise NotFound
-            return await queries.addresses_of(session, user_id)
+            return await addresses.addresses_of(session, user_id)
 
     async def change(self, user_id: UUID, address_id: UUID, wanted: AddressRequest) -> Address:
         """Replace an address. The default mark is only ever moved, never just taken off."""
 
         async def work(session: WriteSession) -> Address:
             await _lock_owner(session, user_id)
-            address = _found(await queries.address_of(session, user_id, address_id))
+            address = _found(await addresses.address_of(session, user_id, address_id))
             moment = now()
             if wanted.is_default:
                 await _make_default(session, address, moment)
@@ -73,7 +73,7 @@ class Addresses:
 
         async def work(session: WriteSession) -> Address:
             await _lock_owner(session, user_id)
-            address = _found(await queries.address_of(session, user_id, address_id))
+            address = _found(await addresses.address_of(session, user_id, address_id))
             await _make_default(session, address, now())
             return address
 
@@ -84,11 +84,11 @@ class Addresses:
 
         async def work(session: WriteSession) -> None:
             await _lock_owner(session, user_id)
-            address = _found(await queries.address_of(session, user_id, address_id))
+            address = _found(await addresses.address_of(session, user_id, address_id))
             was_default = address.is_default
             await session.delete(address)
             await session.flush()
-            heir = await queries.oldest_address_of(session, user_id) if was_default else None
+            heir = await addresses.oldest_address_of(session, user_id) if was_default else None
             if heir is not None:
                 await _make_default(session, heir, now())
 
@@ -96,7 +96,7 @@ class Addresses:
 
 
 async def _lock_owner(session: WriteSession, user_id: UUID) -> None:
-    user = await queries.lock_user(session, user_id)
+    user = await accounts.lock_user(session, user_id)
     if user is None or user.status is UserStatus.DELETED:
         raise NotFound
 
@@ -104,7 +104,7 @@ async def _lock_owner(session: WriteSession, user_id: UUID) -> None:
 async def _make_default(session: WriteSession, address: Address, moment: datetime) -> None:
     if address.is_default:
         return
-    await queries.clear_default_address(session, address.user_id, moment)
+    await addresses.clear_default_address(session, address.user_id, moment)
     address.is_default = True
     address.updated_at = moment
 

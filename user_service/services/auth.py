@@ -27,9 +27,9 @@ from common_lib.clock import now
 from common_lib.database import Database, WriteSession
 from common_lib.errors import Forbidden, Unavailable
 from common_lib.ids import new_id
-from user_service import queries
-from user_service.clients import AttemptLimiter
+from user_service.clients.attempts import AttemptLimiter
 from user_service.models import RefreshToken, User
+from user_service.queries import accounts, sessions
 from user_service.schemas.auth import LoginRequest
 from user_service.schemas.enums import UserStatus
 from user_service.services.passwords import PasswordHasher
@@ -131,7 +131,7 @@ class Auth:
 
         async def work(session: WriteSession) -> Sequence[UUID]:
             jti = UUID(principal.session_id)
-            family_id = await queries.family_of_session(session, principal.user_id, jti)
+            family_id = await sessions.family_of_session(session, principal.user_id, jti)
             if family_id is None:
                 return (jti,)
             return await self._revoke(session, family_id)
@@ -143,15 +143,15 @@ class Auth:
 
         async def work(session: WriteSession) -> Sequence[UUID]:
             moment = now()
-            await queries.revoke_families_of_user(session, principal.user_id, moment)
+            await sessions.revoke_families_of_user(session, principal.user_id, moment)
             since = moment - LONGEST_SESSION
-            return await queries.recent_sessions_of_user(session, principal.user_id, since)
+            return await sessions.recent_sessions_of_user(session, principal.user_id, since)
 
         await self._end(await self.db.transact(work))
 
     async def _checked(self, given: LoginRequest) -> User:
         async with self.db.read_own_writes() as session:
-            user = await queries.user_by_email(session, given.email)
+            user = await accounts.user_by_email(session, given.email)
         password_hash = user.password_hash if user is not None else None
         fits = await self.passwords.verify(given.password, password_hash)
         if user is None or not fits or user.status is UserStatus.DELETED:
@@ -171,7 +171,7 @@ class Auth:
         self, session: WriteSession, token_hash: bytes
     ) -> "tuple[_Link, Visitor] | _Theft":
         moment = now()
-        old = await queries.lock_refresh_token(session, token_hash)
+        old = await sessions.lock_refresh_token(session, token_hash)
         if old is None:
             raise InvalidToken("this refresh token is not known")
         if old.rotated_at is not None:
@@ -222,9 +222,9 @@ class Auth:
 
     async def _revoke(self, session: WriteSession, family_id: UUID) -> Sequence[UUID]:
         moment = now()
-        await queries.revoke_family(session, family_id, moment)
+        await sessions.revoke_family(session, family_id, moment)
         since = moment - LONGEST_SESSION
-        return await queries.recent_sessions_of_family(session, family_id, since)
+        return await sessions.recent_sessions_of_family(session, family_id, since)
 
     async def _end(self, session_ids: Sequence[UUID]) -> None:
         for session_id in session_ids:
@@ -241,7 +241,7 @@ class _Theft:
 async def _visitor_of(session: WriteSession, token: RefreshToken) -> Visitor:
     if token.is_guest:
         return Visitor(token.user_id, Role.GUEST, token.created_at)
-    user = await queries.user_by_id(session, token.user_id)
+    user = await accounts.user_by_id(session, token.user_id)
     if user is None or user.status is not UserStatus.ACTIVE:
         raise TokenRevoked
     return Visitor.of(user)

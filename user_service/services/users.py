@@ -16,9 +16,9 @@ from common_lib.errors import Conflict, FieldError, Forbidden, NotFound, Rejecte
 from common_lib.events.users import UserRegistered
 from common_lib.ids import UserId, new_id
 from common_lib.outbox import enqueue, wake
-from user_service import queries
-from user_service.clients import AttemptLimiter
+from user_service.clients.attempts import AttemptLimiter
 from user_service.models import Address, User
+from user_service.queries import accounts, addresses, sessions
 from user_service.schemas.enums import UserRole, UserStatus
 from user_service.schemas.users import ProfileRequest, RegisterRequest
 from user_service.services.passwords import PasswordHasher, refuse_common
@@ -91,7 +91,7 @@ class Users:
     async def profile(self, user_id: UUID) -> User:
         """Return an account that was not deleted. Raises NotFound."""
         async with self.db.read_own_writes() as session:
-            return _living(await queries.user_by_id(session, user_id))
+            return _living(await accounts.user_by_id(session, user_id))
 
     async def update(
         self,
@@ -110,7 +110,7 @@ class Users:
             await self._check_own_password(caller, caller_ip, change.current_password)
 
         async def work(session: WriteSession) -> User:
-            user = _living(await queries.lock_user(session, user_id))
+            user = _living(await accounts.lock_user(session, user_id))
             user.check_version(expected_versions)
             # The address may have changed since it was read above without a lock.
             if _changes_email(user, change) and not is_proven:
@@ -157,10 +157,10 @@ class Users:
     async def contact(self, user_id: UUID, address_id: UUID | None) -> tuple[User, Address | None]:
         """Return whom to write to and, if asked, one of the user's addresses. Raises NotFound."""
         async with self.db.read_own_writes() as session:
-            user = _living(await queries.user_by_id(session, user_id))
+            user = _living(await accounts.user_by_id(session, user_id))
             if address_id is None:
                 return user, None
-            address = await queries.address_of(session, user_id, address_id)
+            address = await addresses.address_of(session, user_id, address_id)
         if address is None:
             raise NotFound
         return user, address
@@ -169,7 +169,7 @@ class Users:
         self, user_id: UUID, role: UserRole, *, only_from: UserRole | None = None
     ) -> User:
         async def work(session: WriteSession) -> User:
-            user = _living(await queries.lock_user(session, user_id))
+            user = _living(await accounts.lock_user(session, user_id))
             if user.role is not role and only_from in {None, user.role}:
                 user.role = role
                 user.touch(now())
@@ -184,14 +184,14 @@ class Users:
         self, session: WriteSession, user_id: UUID, status: UserStatus
     ) -> tuple[User, Sequence[UUID]]:
         moment = now()
-        user = _living(await queries.lock_user(session, user_id))
+        user = _living(await accounts.lock_user(session, user_id))
         if user.change_status(status):
             user.touch(moment)
         if status is UserStatus.ACTIVE:
             return user, ()
-        await queries.revoke_families_of_user(session, user_id, moment)
+        await sessions.revoke_families_of_user(session, user_id, moment)
         since = moment - LONGEST_SESSION
-        return user, await queries.recent_sessions_of_user(session, user_id, since)
+        return user, await sessions.recent_sessions_of_user(session, user_id, since)
 
     async def _check_own_password(
         self, caller: Principal, caller_ip: str, password: str | None

@@ -15,7 +15,15 @@ from shop.migrations import upgrade
 from user_service.models import Base
 
 BUSINESS = {"users", "addresses"}
-TECHNICAL = {"refresh_tokens", "outbox", "alembic_version"}
+TECHNICAL = {
+    "sessions",
+    "refresh_tokens",
+    "one_time_tokens",
+    "totp_credentials",
+    "recovery_codes",
+    "outbox",
+    "alembic_version",
+}
 
 Scratch = Callable[[str], Awaitable[str]]
 

@@ -1,0 +1,73 @@
+"""What proves who somebody is, besides the password: one-time tokens and the second factor."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import BINARY, VARBINARY, BigInteger, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from common_lib.database import TABLE_OPTIONS, Id, UtcDateTime
+from user_service.models.base import Base, enum_column
+
+
+class TokenPurpose(StrEnum):
+    VERIFY_EMAIL = "VERIFY_EMAIL"
+    RESET_PASSWORD = "RESET_PASSWORD"  # noqa: S105 - a purpose, no password
+
+
+class OneTimeToken(Base):
+    """A secret that was mailed to `email` and works once, for one purpose, until it expires.
+
+    Only its hash is kept. A token for an address that the account no longer has proves nothing.
+    """
+
+    __tablename__ = "one_time_tokens"
+    __table_args__ = (
+        UniqueConstraint("token_hash", name="uq_one_time_tokens_token_hash"),
+        Index("ix_one_time_tokens_user_id_purpose", "user_id", "purpose"),
+        Index("ix_one_time_tokens_expires_at", "expires_at"),
+        TABLE_OPTIONS,
+    )
+
+    id: Mapped[UUID] = mapped_column(Id, primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(Id, ForeignKey("users.id"))
+    purpose: Mapped[TokenPurpose] = mapped_column(enum_column(TokenPurpose))
+    email: Mapped[str] = mapped_column(String(254))
+    token_hash: Mapped[bytes] = mapped_column(BINARY(32))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class TotpCredential(Base):
+    """A user's authenticator app (RFC 6238). It counts once `confirmed_at` is set.
+
+    `secret` is encrypted with a key that is not in the database. `last_step` is the time step of
+    the last code that was taken: none is taken twice (RFC 6238, 5.2).
+    """
+
+    __tablename__ = "totp_credentials"
+    __table_args__ = (TABLE_OPTIONS,)
+
+    user_id: Mapped[UUID] = mapped_column(Id, ForeignKey("users.id"), primary_key=True)
+    secret: Mapped[bytes] = mapped_column(VARBINARY(255))
+    last_step: Mapped[int] = mapped_column(BigInteger, default=0)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    confirmed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class RecoveryCode(Base):
+    """One of the codes that stand in for a lost authenticator; each works once."""
+
+    __tablename__ = "recovery_codes"
+    __table_args__ = (
+        UniqueConstraint("user_id", "code_hash", name="uq_recovery_codes_user_id_code_hash"),
+        TABLE_OPTIONS,
+    )
+
+    id: Mapped[UUID] = mapped_column(Id, primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(Id, ForeignKey("users.id"))
+    code_hash: Mapped[bytes] = mapped_column(BINARY(32))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
