@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import select, update
 
 from common_lib.database import AnySession, WriteSession
-from user_service.models import RefreshToken
+from user_service.models import LoginSession, RefreshToken
 
 
 async def lock_refresh_token(session: WriteSession, token_hash: bytes) -> RefreshToken | None:
@@ -38,14 +38,15 @@ async def recent_sessions_of_family(
 
 
 async def recent_sessions_of_user(
-    session: AnySession, user_id: UUID, since: datetime
+    session: AnySession, user_id: UUID, since: datetime, *, spared: UUID | None = None
 ) -> Sequence[UUID]:
-    found = await session.scalars(
-        select(RefreshToken.jti).where(
-            RefreshToken.user_id == user_id, RefreshToken.created_at > since
-        )
+    """Return the ids of the access tokens that may still be valid, but those of one family."""
+    statement = select(RefreshToken.jti).where(
+        RefreshToken.user_id == user_id, RefreshToken.created_at > since
     )
-    return found.all()
+    if spared is not None:
+        statement = statement.where(RefreshToken.family_id != spared)
+    return (await session.scalars(statement)).all()
 
 
 async def revoke_family(session: WriteSession, family_id: UUID, moment: datetime) -> None:
@@ -56,9 +57,23 @@ async def revoke_family(session: WriteSession, family_id: UUID, moment: datetime
     )
 
 
-async def revoke_families_of_user(session: WriteSession, user_id: UUID, moment: datetime) -> None:
-    await session.execute(
-        update(RefreshToken)
-        .where(RefreshToken.user_id == user_id, RefreshToken.revoked_at.is_(None))
-        .values(revoked_at=moment)
+async def revoke_families_of_user(
+    session: WriteSession, user_id: UUID, moment: datetime, *, spared: UUID | None = None
+) -> None:
+    statement = update(RefreshToken).where(
+        RefreshToken.user_id == user_id, RefreshToken.revoked_at.is_(None)
     )
+    if spared is not None:
+        statement = statement.where(RefreshToken.family_id != spared)
+    await session.execute(statement.values(revoked_at=moment))
+
+
+async def end_sessions_of_user(
+    session: WriteSession, user_id: UUID, moment: datetime, *, spared: UUID | None = None
+) -> None:
+    statement = update(LoginSession).where(
+        LoginSession.user_id == user_id, LoginSession.ended_at.is_(None)
+    )
+    if spared is not None:
+        statement = statement.where(LoginSession.id != spared)
+    await session.execute(statement.values(ended_at=moment))

@@ -33,7 +33,8 @@ from user_service.queries import accounts, sessions
 from user_service.schemas.auth import LoginRequest
 from user_service.schemas.enums import UserStatus
 from user_service.services.passwords import PasswordHasher
-from user_service.services.users import LONGEST_SESSION, spend
+from user_service.services.session_ends import LONGEST_SESSION
+from user_service.services.users import spend
 
 log = structlog.get_logger(__name__)
 

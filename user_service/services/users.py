@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
 from redis.asyncio import Redis
 from sqlalchemy.exc import IntegrityError
 
-from common_lib.auth import ACCESS_LIFETIME_S, LEEWAY_S, Principal, Role, Sessions
+from common_lib.auth import Principal, Role, Sessions
 from common_lib.clock import now
 from common_lib.database import Database, WriteSession, is_duplicate_key
 from common_lib.errors import Conflict, FieldError, Forbidden, NotFound, Rejected
@@ -18,14 +17,13 @@ from common_lib.ids import UserId, new_id
 from common_lib.outbox import enqueue, wake
 from user_service.clients.attempts import AttemptLimiter
 from user_service.models import Address, User
-from user_service.queries import accounts, addresses, sessions
+from user_service.queries import accounts, addresses
 from user_service.schemas.enums import UserRole, UserStatus
 from user_service.schemas.users import ProfileRequest, RegisterRequest
 from user_service.services.passwords import PasswordHasher, refuse_common
+from user_service.services.session_ends import end_sessions, revoke
 
 SOURCE: Final = "user-service"
-# An access token older than this is refused by its own expiry.
-LONGEST_SESSION: Final = timedelta(seconds=ACCESS_LIFETIME_S + LEEWAY_S)
 
 
 class EmailTaken(Conflict):
@@ -145,8 +143,7 @@ class Users:
         user, open_sessions = await self.db.transact(
             lambda session: self._move(session, user_id, status)
         )
-        for jti in open_sessions:
-            await self.sessions.revoke(str(jti))
+        await revoke(self.sessions, open_sessions)
         if status is UserStatus.SUSPENDED:
             await self.sessions.suspend(user_id)
         else:
@@ -189,9 +186,7 @@ class Users:
             user.touch(moment)
         if status is UserStatus.ACTIVE:
             return user, ()
-        await sessions.revoke_families_of_user(session, user_id, moment)
-        since = moment - LONGEST_SESSION
-        return user, await sessions.recent_sessions_of_user(session, user_id, since)
+        return user, await end_sessions(session, user_id, moment)
 
     async def _check_own_password(
         self, caller: Principal, caller_ip: str, password: str | None
