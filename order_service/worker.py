@@ -40,7 +40,9 @@ def _worker(settings: WorkerSettings, cases: UseCases, bus: Bus) -> Worker:
         components={
             "relay": Relay(database, bus, redis, source=SOURCE).run,
             "consumer": consumer.run,
-            "payments": whenever_woken(redis, settings.payment_poll_s, cases.payments.work_off),
+            "payments": whenever_woken(
+                redis, settings.payment_poll_s, cases.provider_calls.work_off
+            ),
             "unpaid": every(settings.unpaid_sweep_s, cases.orders.expire_unpaid),
             "partitions": every(
                 settings.partition_check_s, lambda: keep_partitions_ahead(database, now())

@@ -74,7 +74,7 @@ async def hear(
     body = await read_body(
         request, max_bytes=settings.max_body_bytes, timeout_s=settings.body_timeout_s
     )
-    outcome = await deps.payments.hear(provider, signature, body)
+    outcome = await deps.payment_webhooks.hear(provider, signature, body)
     return json_response({"outcome": outcome.value})
 
 

@@ -42,9 +42,10 @@ from order_service.queries.placing import (
     StoredOutcome,
     Verdict,
 )
-from order_service.schemas.enums import CouponType, PaymentMethod
+from order_service.schemas.enums import PaymentMethod
 from order_service.schemas.orders import OrderItemIn, PlaceOrder
 from order_service.services.carts import CartContent, Carts, QuantityTooLarge
+from order_service.services.coupon_rules import rule_of, still_usable
 from order_service.services.drafting import (
     Terms,
     Wish,
@@ -54,7 +55,6 @@ from order_service.services.drafting import (
 )
 from order_service.services.in_flight import InFlight
 from order_service.services.pricing import (
-    CouponExhausted,
     CouponNotValid,
     CouponRule,
     Tariff,
@@ -264,7 +264,7 @@ class Placing:
             before = await self._look_again(attempt, verdict)
             if before.outcome is not None:
                 return replay(before.outcome, attempt.print_)
-            wish = replace(wish, coupon=_still_usable(wish.coupon, verdict, before))
+            wish = replace(wish, coupon=still_usable(wish.coupon, verdict, before))
         raise Unavailable("the order could not be written now", retry_after_s=1)
 
     async def _transact(self, decision: Decision) -> Verdict | None:
@@ -364,43 +364,6 @@ def merged(items: Sequence[OrderItemIn], max_quantity: int) -> list[Line]:
     if max(quantities.values()) > max_quantity:
         raise QuantityTooLarge(limit=max_quantity)
     return [Line(variant_id, quantity) for variant_id, quantity in quantities.items()]
-
-
-def rule_of(before: LookBefore) -> CouponRule | None:
-    """Return the coupon that was read, None where the code names none."""
-    if before.coupon is None:
-        return None
-    row = before.coupon
-    return CouponRule(
-        UUID(bytes=bytes(row[0])),
-        row[1],
-        CouponType(row[2]),
-        row[3],
-        row[4],
-        row[5],
-        row[6],
-        row[7],
-        row[8],
-        row[9],
-        row[10],
-        sql.aware(row[11]),
-        sql.aware(row[12]),
-        bool(row[13]),
-        before.redeemed,
-    )
-
-
-def _still_usable(
-    coupon: CouponRule | None, verdict: Verdict | None, before: LookBefore
-) -> CouponRule | None:
-    """Return the coupon as it stands now. Raises what keeps it from being used any more."""
-    if coupon is None:
-        return None
-    current = rule_of(before)
-    if current is None or verdict is Verdict.COUPON_EXHAUSTED:
-        raise CouponExhausted
-    current.check(now())
-    return current
 
 
 def _placed(decision: Decision) -> Placed:

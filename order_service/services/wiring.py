@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 from redis.asyncio import Redis
 
@@ -17,8 +18,10 @@ from order_service.services.carts import Carts
 from order_service.services.coupons import Coupons
 from order_service.services.in_flight import InFlight
 from order_service.services.orders import Orders
+from order_service.services.payment_webhooks import PaymentWebhooks
 from order_service.services.payments import Payments
 from order_service.services.placing import Placing
+from order_service.services.provider_calls import ProviderCalls
 from order_service.settings import Settings
 
 
@@ -32,6 +35,8 @@ class UseCases:
     placing: Placing
     orders: Orders
     payments: Payments
+    payment_webhooks: PaymentWebhooks
+    provider_calls: ProviderCalls
     coupons: Coupons
 
 
@@ -86,6 +91,12 @@ def _wire(settings: Settings, database: Database, redis: Redis, clients: _Client
     in_flight = InFlight(
         redis, ttl_ms=settings.in_flight_ttl_ms, instance=f"{settings.host}:{settings.port}"
     )
+    calls = ProviderCalls(
+        database=database,
+        redis=redis,
+        provider=PaymentProvider(clients.payments, timeout_s=settings.payment_timeout_s),
+        lease=timedelta(seconds=settings.payment_lease_s),
+    )
     return UseCases(
         database=database,
         redis=redis,
@@ -101,11 +112,9 @@ def _wire(settings: Settings, database: Database, redis: Redis, clients: _Client
         ),
         orders=Orders(database=database, redis=redis, catalog=catalog),
         payments=Payments(
-            database=database,
-            redis=redis,
-            in_flight=in_flight,
-            provider=PaymentProvider(clients.payments, timeout_s=settings.payment_timeout_s),
-            settings=settings,
+            database=database, redis=redis, in_flight=in_flight, calls=calls, settings=settings
         ),
+        payment_webhooks=PaymentWebhooks(database=database, redis=redis, settings=settings),
+        provider_calls=calls,
         coupons=Coupons(database=database, settings=settings),
     )

@@ -90,7 +90,7 @@ async def test_a_token_in_the_order_is_charged_by_the_worker(shop: OpenShop) -> 
     assert order["status"] == "PENDING"
     assert order["payment"]["nextAction"] is None
 
-    assert await shop.cases.payments.work_off() >= 1
+    assert await shop.cases.provider_calls.work_off() >= 1
 
     assert (await shopper.order(order["id"]))["payment"]["status"] == "SUCCESS"
 
@@ -99,7 +99,7 @@ async def test_two_workers_charge_once(shop: OpenShop) -> None:
     shopper = shop.somebody()
     order = await unpaid(shop, shopper, paymentToken="tok_success")
 
-    await at_once(*(shop.cases.payments.work_off() for _ in range(4)))
+    await at_once(*(shop.cases.provider_calls.work_off() for _ in range(4)))
 
     assert (await shop.events_of(order["id"])).count("PAYMENT_SUCCESS") == 1
     assert len(await payments_of(shopper, order["id"])) == 1
@@ -164,7 +164,7 @@ async def test_the_reconciler_asks_again_with_the_same_key(open_shop: OpenIt) ->
                 "UPDATE payments SET next_action_at = '2026-01-01' WHERE phase = 'UNKNOWN'"
             )
             await connection.commit()
-        await shop.cases.payments.work_off()
+        await shop.cases.provider_calls.work_off()
         return bool((await shopper.order(order["id"]))["status"] == "CONFIRMED")
 
     await eventually(reconciled, what="the second call meets the first one's charge")
@@ -329,7 +329,7 @@ async def test_cancelling_a_paid_order_refunds_it_once(shop: OpenShop) -> None:
     path = f"/api/orders/{order['id']}/cancel"
 
     await at_once(*(shopper.request("POST", path) for _ in range(3)))
-    await at_once(*(shop.cases.payments.work_off() for _ in range(3)))
+    await at_once(*(shop.cases.provider_calls.work_off() for _ in range(3)))
 
     payment = (await payments_of(shopper, order["id"]))[-1]
     assert payment["status"] == "REFUNDED"
