@@ -43,8 +43,9 @@ async def authentication(
 
 
 def bearer_token(request: Request) -> str:
-    """Return the token of the Authorization header. Raises Unauthenticated."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    """Return the token of the one Authorization header. Raises Unauthenticated."""
+    given = request.headers.getlist("authorization")
+    scheme, _, token = given[0].partition(" ") if len(given) == 1 else ("", "", "")
     if scheme.lower() != "bearer" or not token.strip():
         raise Unauthenticated
     return token.strip()

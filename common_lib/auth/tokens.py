@@ -1,6 +1,7 @@
 """Access tokens of people and 60-second tokens of services: issued and checked."""
 
 import hashlib
+import re
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -29,6 +30,9 @@ SERVICE_LIFETIME_S: Final = 60
 LEEWAY_S: Final = 30
 MAX_TOKEN_LENGTH: Final = 4096
 _MAX_CACHED_TOKENS: Final = 20_000
+# Base64url without padding, spaces or spare bits (RFC 7515, 2 and 5.2): an ES256 signature is 64
+# bytes. Decoders skip what they do not know, so one signature could be written in many ways.
+_COMPACT: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{85}[AQgw]")
 
 
 class TokenSigner:
@@ -86,7 +90,9 @@ class TokenVerifier:
         key = await self._keys.key(str(header.get("kid", "")))
         if key is None:
             raise InvalidToken
-        return _decode(token, key, audience=self._audience, issuer=self._issuer)
+        return _decode(
+            token, key, audience=self._audience, issuer=self._issuer, lifetime_s=ACCESS_LIFETIME_S
+        )
 
     def _remember(self, token: str, principal: Principal) -> None:
         self._seen[token] = principal
@@ -128,7 +134,13 @@ class ServiceTokens:
             return seen[1]
         if _header(token).get("typ") != SERVICE_TYPE:
             raise WrongTokenType
-        claims = _decode(token, self._key.public, audience=self._service, issuer=None)
+        claims = _decode(
+            token,
+            self._key.public,
+            audience=self._service,
+            issuer=None,
+            lifetime_s=SERVICE_LIFETIME_S,
+        )
         self._seen[token] = (float(claims["exp"]), str(claims["sub"]))
         if len(self._seen) > _MAX_CACHED_TOKENS:
             self._seen.popitem(last=False)
@@ -137,11 +149,11 @@ class ServiceTokens:
 
 def _header(token: str) -> dict[str, Any]:
     """Return the unverified header. Raises InvalidToken unless it names ES256."""
-    if len(token) > MAX_TOKEN_LENGTH:
+    if len(token) > MAX_TOKEN_LENGTH or _COMPACT.fullmatch(token) is None:
         raise InvalidToken
     try:
         header = jwt.get_unverified_header(token)
-    except jwt.InvalidTokenError:
+    except (jwt.InvalidTokenError, RecursionError):
         raise InvalidToken from None
     if header.get("alg") != ALGORITHM:
         raise InvalidToken
@@ -149,10 +161,15 @@ def _header(token: str) -> dict[str, Any]:
 
 
 def _decode(
-    token: str, key: ec.EllipticCurvePublicKey, *, audience: str, issuer: str | None
+    token: str,
+    key: ec.EllipticCurvePublicKey,
+    *,
+    audience: str,
+    issuer: str | None,
+    lifetime_s: int,
 ) -> dict[str, Any]:
     try:
-        return jwt.decode(
+        claims = jwt.decode(
             token,
             key,
             algorithms=[ALGORITHM],
@@ -160,18 +177,34 @@ def _decode(
             issuer=issuer,
             leeway=LEEWAY_S,
             # PyJWT accepts a token without `exp` unless it is named here.
-            options={"require": ["exp", "iat", "iss", "aud", "sub", "jti"]},
+            options={
+                "require": ["exp", "iat", "iss", "aud", "sub", "jti"],
+                "strict_aud": True,
+            },
         )
     except jwt.ExpiredSignatureError:
         raise TokenExpired from None
-    except (jwt.InvalidTokenError, ValueError, TypeError):
+    except (jwt.InvalidTokenError, ValueError, TypeError, RecursionError):
         raise InvalidToken from None
+    _ensure_short_lived(claims, lifetime_s)
+    return claims
+
+
+def _ensure_short_lived(claims: Mapping[str, Any], lifetime_s: int) -> None:
+    """Raise InvalidToken for a token that could outlive its revocation, which is kept as long.
+
+    Times are whole seconds: PyJWT would read "1e9", 1.5 and true, too.
+    """
+    issued_at, expires_at = claims["iat"], claims["exp"]
+    are_seconds = type(issued_at) is int and type(expires_at) is int
+    if not are_seconds or expires_at - issued_at > lifetime_s:
+        raise InvalidToken
 
 
 def _principal(claims: Mapping[str, Any]) -> Principal:
     try:
         return Principal(
-            user_id=UserId(UUID(claims["sub"])),
+            user_id=UserId(_written_as_issued(claims["sub"])),
             role=Role(claims["role"]),
             session_id=str(claims["jti"]),
             issued_at=int(claims["iat"]),
@@ -179,3 +212,11 @@ def _principal(claims: Mapping[str, Any]) -> Principal:
         )
     except (KeyError, ValueError, AttributeError):
         raise InvalidToken from None
+
+
+def _written_as_issued(subject: str) -> UUID:
+    """Return the id; UUID itself reads braces, capitals and urn: too. Raises ValueError."""
+    user_id = UUID(subject)
+    if str(user_id) != subject or user_id.int == 0:
+        raise ValueError("not an id as we write it")
+    return user_id
