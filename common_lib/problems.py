@@ -262,7 +262,8 @@ def _methods_of_path(request: Request) -> list[str]:
     """Return what the path answers to; Starlette names only what its first route there does."""
     routes = request.app.routes
     scopes = ({**request.scope, "method": each.value} for each in HTTPMethod)
-    return [s["method"] for s in scopes if any(r.matches(s)[0] is Match.FULL for r in routes)]
+    known = {s["method"] for s in scopes if any(r.matches(s)[0] is Match.FULL for r in routes)}
+    return sorted(known | {"HEAD"} if "GET" in known else known)
 
 
 def _validation_problem(found: Sequence[Mapping[str, Any]], base_url: str) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from common_lib import problems, telemetry
 from common_lib.errors import Unavailable
 from common_lib.http_client import deadline
+from common_lib.runtime.head import HeadLikeGet
 from common_lib.runtime.hot_reads import HotRead, HotReads
 from common_lib.settings import ServiceSettings
 
@@ -102,6 +103,7 @@ def create_app(
         app.include_router(router)
     problems.install(app, base_url=settings.problem_base_url)
     app.add_middleware(DeadlineMiddleware)
+    app.add_middleware(HeadLikeGet)
     app.add_middleware(telemetry.TelemetryMiddleware)
     if hot_reads:
         app.add_middleware(HotReads, reads=hot_reads)

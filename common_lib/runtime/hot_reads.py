@@ -19,11 +19,12 @@ from common_lib import telemetry
 
 _CACHE_CONTROL: Final = b"no-cache"  # kept by anybody, used only after asking: that is the 304
 _JSON: Final = b"application/json"
+_READS: Final = frozenset({"GET", "HEAD"})
 
 
 @dataclass(frozen=True, slots=True)
 class HotRead:
-    """GET of `prefix` and one more segment; `template` is the route's name in the metrics.
+    """GET or HEAD of `prefix` and one more segment; `template` is the route's name in the metrics.
 
     `find` is given the app's state and that segment, and returns what `pack` made if this process
     has it at hand, else None: then the request takes the usual way. It must not raise. Where
@@ -62,7 +63,7 @@ class HotReads:
     """Pure ASGI, outside of all other layers: what is at hand is answered, the rest goes on.
 
     Ids, metrics and 304 are as on the usual way. A traced request takes that way, for its span and
-    its log line; HEAD does too. Requests in flight are not counted: these never wait.
+    its log line. Requests in flight are not counted: these never wait.
     """
 
     def __init__(self, app: ASGIApp, reads: Sequence[HotRead]) -> None:
@@ -70,7 +71,7 @@ class HotReads:
         self._reads = {read.prefix: read for read in reads}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["method"] == "GET":
+        if scope["type"] == "http" and scope["method"] in _READS:
             prefix, _, name = scope["path"].rpartition("/")
             read = self._reads.get(prefix)
             if read is not None and await self._answer(read, name, scope, send):
@@ -87,12 +88,13 @@ class HotReads:
         packed = read.find(scope["app"].state, name)
         if packed is None:
             return False
-        status = await _send(packed, head, send)
-        telemetry.count("GET", read.template, status, time.perf_counter() - started)
+        method = scope["method"]
+        status = await _send(packed, head, send, is_head=method == "HEAD")
+        telemetry.count(method, read.template, status, time.perf_counter() - started)
         return True
 
 
-async def _send(packed: bytes, head: Mapping[bytes, bytes], send: Send) -> int:
+async def _send(packed: bytes, head: Mapping[bytes, bytes], send: Send, *, is_head: bool) -> int:
     """Send the answer and return its status."""
     tag, _, body = packed.partition(b"\n")
     headers = [
@@ -107,5 +109,5 @@ async def _send(packed: bytes, head: Mapping[bytes, bytes], send: Send) -> int:
         status = 200
         headers += ((b"content-length", b"%d" % len(body)), (b"content-type", _JSON))
     await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    await send({"type": "http.response.body", "body": b"" if is_head else body})
     return status

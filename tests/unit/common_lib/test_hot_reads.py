@@ -79,6 +79,19 @@ async def test_both_ways_give_the_same_answer(
     assert shelf.asked == 1
 
 
+@pytest.mark.parametrize("headers", [{}, {"if-none-match": TAG}])
+async def test_head_is_answered_as_get_is_without_the_body(
+    client: httpx2.AsyncClient, shelf: Shelf, headers: Mapping[str, str]
+) -> None:
+    named = {**headers, "x-request-id": "mine"}
+    got = await client.get("/things/a", headers=named)
+    hot = await client.head("/things/a", headers=named)
+    slow = await client.head("/things/b", headers=named)
+
+    assert plain(hot) == plain(slow) == (got.status_code, dict(got.headers), b"")
+    assert shelf.asked == 1
+
+
 @pytest.mark.parametrize("given", ["", "x" * 129, "<script>"])
 async def test_an_unfit_request_id_is_replaced(client: httpx2.AsyncClient, given: str) -> None:
     answer = await client.get("/things/a", headers={"x-request-id": given})
