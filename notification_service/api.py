@@ -1,16 +1,14 @@
 """The notification log over HTTP."""
 
-import base64
-import binascii
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Final
 from urllib.parse import urlencode
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from common_lib.auth import CurrentUser, Principal, ensure_self
-from common_lib.errors import FieldError, Rejected
+from common_lib.cursors import decode_cursor, encode_cursor
 from common_lib.problems import StrictRoute
 from notification_service.models import NotificationLog
 from notification_service.queries import Filter
@@ -23,10 +21,7 @@ from notification_service.services.notifications import NotificationLogs
 
 router = APIRouter(route_class=StrictRoute, tags=["notifications"])
 
-
-class InvalidCursor(Rejected):
-    code = "invalid_cursor"
-    title = "The cursor is not one that was given out"
+_NEWEST: Final = "newest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +41,7 @@ def wanted_filter(
     order_id: Annotated[UUID | None, Query(alias="orderId")] = None,
     event_type: Annotated[str | None, Query(alias="eventType", max_length=64)] = None,
     status: NotificationStatus | None = None,
-    cursor: Annotated[str | None, Query(max_length=64)] = None,
+    cursor: Annotated[str | None, Query(max_length=256)] = None,
 ) -> Filter:
     """Return the filter; only an administrator may look beyond the own notifications."""
     return Filter(
@@ -54,7 +49,7 @@ def wanted_filter(
         order_id=order_id,
         event_type=event_type,
         status=status,
-        before=_decoded(cursor) if cursor is not None else None,
+        before=decode_cursor(cursor, _NEWEST)[1] if cursor is not None else None,
     )
 
 
@@ -68,7 +63,7 @@ async def notifications(
 ) -> NotificationList:
     found = await deps.logs.newest(wanted, limit + 1)
     shown = found[:limit]
-    next_cursor = _encoded(shown[-1].id) if len(found) > limit else None
+    next_cursor = encode_cursor(_NEWEST, None, shown[-1].id) if len(found) > limit else None
     if next_cursor is not None:
         query = {**request.query_params, "cursor": next_cursor}
         response.headers["Link"] = f'<{request.url.path}?{urlencode(query)}>; rel="next"'
@@ -80,18 +75,6 @@ def _visible_user(principal: Principal, user_id: UUID | None) -> UUID | None:
         ensure_self(principal, user_id, admin_ok=True)
         return user_id
     return None if principal.is_admin else principal.user_id
-
-
-def _encoded(last: UUID) -> str:
-    return base64.urlsafe_b64encode(last.bytes).rstrip(b"=").decode()
-
-
-def _decoded(cursor: str) -> UUID:
-    try:
-        return UUID(bytes=base64.b64decode(cursor + "==", altchars=b"-_", validate=True))
-    except (binascii.Error, ValueError):
-        field = FieldError("/cursor", "invalid_cursor", "use the value of nextCursor")
-        raise InvalidCursor(errors=[field]) from None
 
 
 def _body(row: NotificationLog) -> NotificationResponse:

@@ -17,7 +17,6 @@ from catalog_service.queries.inventory import StockOnShelf
 from catalog_service.queries.products import seller_exists, seller_of_user
 from catalog_service.queries.quotes import Quote, quotes_by_variant
 from catalog_service.queries.reservations import line_name
-from catalog_service.schemas.cursors import decode_cursor, encode_cursor
 from catalog_service.schemas.inventory import (
     MAX_COUNT,
     AdjustIn,
@@ -34,6 +33,7 @@ from catalog_service.schemas.inventory import (
 from catalog_service.services.products.rules import Expectation, require_owner
 from catalog_service.settings import SERVICE
 from common_lib.auth import Principal, Role
+from common_lib.cursors import decode_cursor, encode_cursor
 from common_lib.database import AnySession, Database, WriteSession
 from common_lib.errors import FieldError, NotFound, Rejected
 from common_lib.outbox import enqueue

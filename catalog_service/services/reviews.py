@@ -17,7 +17,6 @@ from catalog_service.queries import reviews as queries
 from catalog_service.queries.products import lock_product
 from catalog_service.queries.purchases import lock_purchase
 from catalog_service.queries.reviews import Reviewed
-from catalog_service.schemas.cursors import decode_cursor, encode_cursor
 from catalog_service.schemas.reviews import (
     ModeratedReviewOut,
     ModerationPage,
@@ -31,6 +30,7 @@ from catalog_service.schemas.reviews import (
 from catalog_service.services.products.rules import tell_of_change
 from common_lib.auth import Principal
 from common_lib.clock import now
+from common_lib.cursors import decode_cursor, encode_cursor
 from common_lib.database import AnySession, Database, WriteSession, is_duplicate_key
 from common_lib.errors import Conflict, Forbidden, NotFound
 from common_lib.ids import new_id

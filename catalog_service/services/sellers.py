@@ -9,7 +9,6 @@ from catalog_service.models.sellers import Seller, SellerStatus
 from catalog_service.models.slugs import slugified
 from catalog_service.queries.products import seller_of_user
 from catalog_service.queries.sellers import lock_seller_to_change, seller_by_id, sellers_page
-from catalog_service.schemas.cursors import decode_cursor, encode_cursor
 from catalog_service.schemas.sellers import (
     OwnStoreOut,
     SellerOut,
@@ -20,6 +19,7 @@ from catalog_service.schemas.sellers import (
 )
 from common_lib.auth import Principal
 from common_lib.clock import now
+from common_lib.cursors import decode_cursor, encode_cursor
 from common_lib.database import Database, WriteSession, is_duplicate_key
 from common_lib.errors import Conflict, NotFound
 from common_lib.ids import new_id

@@ -11,9 +11,9 @@ from catalog_service.models.products import ProductStatus
 from catalog_service.models.wishlists import WishlistItem
 from catalog_service.queries import wishlists as queries
 from catalog_service.queries.products import ProductDetail, product_details
-from catalog_service.schemas.cursors import InvalidCursor, decode_cursor, encode_cursor
 from catalog_service.schemas.wishlists import WishedProduct, WishOut, WishPage
 from common_lib.clock import now
+from common_lib.cursors import InvalidCursor, decode_cursor, encode_cursor
 from common_lib.database import Database, WriteSession, is_duplicate_key
 from common_lib.errors import Conflict, Rejected
 from common_lib.money import Money

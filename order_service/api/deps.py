@@ -10,12 +10,15 @@ import orjson
 from fastapi import Depends, Header, Query, Request, Response
 
 from common_lib.auth import Principal, Role, require_role
+from common_lib.cursors import decode_cursor, encode_cursor
 from common_lib.problems import parse_id
-from order_service.schemas.common import DEFAULT_PAGE, MAX_PAGE, cursor_of, read_cursor
+from order_service.schemas.common import DEFAULT_PAGE, MAX_PAGE
 from order_service.services.wiring import UseCases
 
 JSON: Final = "application/json"
 REPLAYED: Final = "Idempotent-Replayed"
+# All lists here begin with the newest.
+_NEWEST: Final = "newest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ def page_response(
 ) -> Response:
     """Answer with a page; a full one names the next by cursor and by Link."""
     is_full = len(ids) == wish.limit
-    cursor = cursor_of(ids[-1]) if is_full else None
+    cursor = encode_cursor(_NEWEST, None, ids[-1]) if is_full else None
     headers = {"Link": _next_link(request, cursor)} if cursor else None
     return json_response({"items": items, "nextCursor": cursor}, headers=headers)
 
@@ -60,9 +63,9 @@ def _next_link(request: Request, cursor: str) -> str:
 
 async def _page_wish(
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = DEFAULT_PAGE,
-    cursor: Annotated[str | None, Query(max_length=64)] = None,
+    cursor: Annotated[str | None, Query(max_length=256)] = None,
 ) -> PageWish:
-    return PageWish(limit, read_cursor(cursor))
+    return PageWish(limit, decode_cursor(cursor, _NEWEST)[1] if cursor is not None else None)
 
 
 async def _path_user(user_id: str) -> UUID:

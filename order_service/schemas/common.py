@@ -1,13 +1,9 @@
 """Pieces that several bodies share."""
 
-import base64
-import binascii
 from typing import Annotated, Any
-from uuid import UUID
 
 from pydantic import AliasChoices, Field, StringConstraints
 
-from common_lib.errors import Rejected
 from common_lib.problems import ApiModel, RequestModel
 
 MAX_INT32 = 2**31 - 1
@@ -18,11 +14,6 @@ Quantity = Annotated[int, Field(ge=1, le=1000)]
 Note = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 Token = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$")]
 KeyInBody = Annotated[str, Field(max_length=4096)]
-
-
-class InvalidCursor(Rejected):
-    code = "invalid_cursor"
-    title = "The cursor is not one this list gave out"
 
 
 class KeyedRequest(RequestModel):
@@ -67,18 +58,3 @@ class Page(ApiModel):
     """What every list says besides its items."""
 
     next_cursor: str | None
-
-
-def cursor_of(last_id: UUID) -> str:
-    return base64.urlsafe_b64encode(last_id.bytes).rstrip(b"=").decode()
-
-
-def read_cursor(cursor: str | None) -> UUID | None:
-    """Return the id a page ended with. Raises InvalidCursor."""
-    if cursor is None:
-        return None
-    try:
-        raw = base64.b64decode(cursor + "==", altchars=b"-_", validate=True)
-        return UUID(bytes=raw)
-    except (binascii.Error, ValueError):
-        raise InvalidCursor from None

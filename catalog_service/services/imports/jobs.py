@@ -14,12 +14,12 @@ from sqlalchemy.exc import IntegrityError
 from catalog_service.models.imports import ImportStatus, ProductImport, ProductImportError
 from catalog_service.queries import imports as queries
 from catalog_service.queries import products
-from catalog_service.schemas.cursors import InvalidCursor, decode_cursor, encode_cursor
 from catalog_service.schemas.imports import ImportOut, ImportReport, RowErrorOut
 from catalog_service.services.imports import reader
 from catalog_service.services.products.rules import SellerNotActive, require_owner, seller_for
 from common_lib.auth import Principal
 from common_lib.clock import now
+from common_lib.cursors import InvalidCursor, decode_cursor, encode_cursor
 from common_lib.database import Database, WriteSession, is_duplicate_key
 from common_lib.errors import Conflict, NotFound, Unavailable
 from common_lib.idempotency import IdempotencyKeyReused

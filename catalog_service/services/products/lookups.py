@@ -8,11 +8,11 @@ from uuid import UUID
 from catalog_service.models.products import ProductStatus
 from catalog_service.queries import products as queries
 from catalog_service.queries.products import Among, ProductDetail
-from catalog_service.schemas.cursors import decode_cursor, encode_cursor
 from catalog_service.schemas.products import ProductPage
 from catalog_service.services.products.rules import require_owner
 from catalog_service.services.products.shapes import product_out
 from common_lib.auth import Principal, Role, RoleNotAllowed, Unauthenticated
+from common_lib.cursors import decode_cursor, encode_cursor
 from common_lib.database import AnySession, Database
 from common_lib.errors import NotFound
 

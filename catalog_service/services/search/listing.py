@@ -5,9 +5,9 @@ from typing import Any
 from uuid import UUID
 
 from catalog_service.queries import listing as queries
-from catalog_service.schemas.cursors import InvalidCursor, decode_cursor, encode_cursor
 from catalog_service.schemas.search import NEWEST, RATING, Filters, PageRequest
 from catalog_service.services.search.items import dump, shown_items
+from common_lib.cursors import InvalidCursor, decode_cursor, encode_cursor
 from common_lib.database import Database
 
 

@@ -11,7 +11,6 @@ from prometheus_client import Counter
 
 from catalog_service.models.search_text import query_terms
 from catalog_service.queries import names
-from catalog_service.schemas.cursors import InvalidCursor, decode_cursor, encode_cursor
 from catalog_service.schemas.search import (
     NEWEST,
     RELEVANCE,
@@ -24,6 +23,7 @@ from catalog_service.schemas.search import (
 from catalog_service.services.search.backend import Query, SearchBackend
 from catalog_service.services.search.facets import facets_out, most
 from catalog_service.services.search.items import dump, shown_items
+from common_lib.cursors import InvalidCursor, decode_cursor, encode_cursor
 from common_lib.database import Database
 from common_lib.errors import Unavailable
 from common_lib.money import MAX_MINOR

@@ -3,43 +3,20 @@
 from uuid import UUID
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from starlette.requests import Request
 
 from catalog_service.api.deps import etag, expected_version, is_known_to_client
 from catalog_service.models.categories import Category
 from catalog_service.models.sellers import Seller, SellerStatus
 from catalog_service.queries.reservations import line_name
-from catalog_service.schemas.cursors import InvalidCursor, decode_cursor, encode_cursor
 from catalog_service.services.categories import build_tree
 from catalog_service.services.products import Expectation, slug_of
 from common_lib.errors import PreconditionFailed, StaleVersion
-from common_lib.ids import new_id
 
 
 def request(**headers: str) -> Request:
     raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
     return Request({"type": "http", "headers": raw})
-
-
-@pytest.mark.parametrize("value", [149_900, "4.50", None])
-def test_a_cursor_comes_back_as_it_was_given(value: str | int | None) -> None:
-    product_id = new_id()
-    assert decode_cursor(encode_cursor("price", value, product_id), "price") == (value, product_id)
-
-
-def test_a_cursor_of_another_sort_is_refused() -> None:
-    with pytest.raises(InvalidCursor):
-        decode_cursor(encode_cursor("price", 1, new_id()), "rating")
-
-
-@given(st.text(max_size=300))
-def test_no_text_breaks_the_cursor_reader(text: str) -> None:
-    try:
-        decode_cursor(text, "price")
-    except InvalidCursor:
-        return
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,10 @@ import pytest
 
 from common_lib.auth import Principal, Role
 from common_lib.clock import now
+from common_lib.cursors import InvalidCursor
 from common_lib.errors import NotFound
 from common_lib.ids import UserId, new_id
-from notification_service.api import InvalidCursor, wanted_filter
+from notification_service.api import wanted_filter
 from notification_service.models import ERROR_LENGTH, NotificationLog
 from notification_service.schemas import NotificationStatus
 from notification_service.settings import Settings

@@ -6,11 +6,9 @@ from uuid import UUID, uuid4
 import pytest
 from pydantic import ValidationError
 
-from common_lib.errors import Rejected
 from common_lib.idempotency import IdempotencyKeyReused, KeyState, fingerprint
 from order_service.models.records import Line
 from order_service.queries.placing import StoredOutcome
-from order_service.schemas.common import cursor_of, read_cursor
 from order_service.schemas.coupons import NewCoupon
 from order_service.schemas.orders import OrderItemIn, PlaceOrder
 from order_service.services.carts import QuantityTooLarge
@@ -132,19 +130,6 @@ def test_a_key_of_another_request_is_refused() -> None:
 
 def test_what_the_sweeper_aborted_is_answered_whatever_the_body_was() -> None:
     assert replay(stored(KeyState.ABORTED, bytes(32)), b"b" * 32).is_replay
-
-
-def test_a_cursor_leads_back_to_its_id() -> None:
-    last_id = uuid4()
-
-    assert read_cursor(cursor_of(last_id)) == last_id
-    assert read_cursor(None) is None
-
-
-@pytest.mark.parametrize("cursor", ["", "!", "AAAA", "x" * 64, "é"])
-def test_a_foreign_cursor_is_refused(cursor: str) -> None:
-    with pytest.raises(Rejected):
-        read_cursor(cursor)
 
 
 COUPON = {
