@@ -18,6 +18,10 @@ class Settings(DatabaseSettings):
 
     jwt_private_key_file: Path = Path(".local/keys/jwt.pem")
     jwt_next_key_file: Path | None = None
+    # Fernet keys, one a line: the first encrypts the secrets of authenticators, all decrypt them.
+    field_key_file: Path = Path(".local/keys/field.key")
+    # The name under which an authenticator app lists an account.
+    shop_name: Annotated[str, Field(min_length=1, max_length=64)] = "Shop"
     refresh_token_ttl_s: PositiveInt = 30 * 24 * 60 * 60
 
     # 250 ms of one core per hash at cost 12.
@@ -31,6 +35,8 @@ class Settings(DatabaseSettings):
     # many accounts or guest carts.
     register_limit_per_hour: PositiveInt = 5
     max_addresses: PositiveInt = 50
+    # A login waits this long for the guest's cart; then the cart is left for later.
+    order_timeout_s: Annotated[float, Field(gt=0)] = 1.0
     # Whose X-Forwarded-For is believed: the gateway's networks.
     trusted_proxies: UrlList = (
         "127.0.0.0/8",

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 
-from shop.stack.credentials import Secrets, key_file
+from shop.stack.credentials import Secrets, field_key_file, key_file
 from shop.stack.layout import (
     ACCOUNT,
     CHOICE_VARIABLE,
@@ -120,4 +120,5 @@ def _own(layout: Layout, secrets: Secrets, name: str) -> dict[str, str]:
         own["SHOP_PAYMENT_SANDBOX_FILE"] = str(layout.data / "payment-sandbox.sqlite")
     if service == "user":
         own["SHOP_JWT_PRIVATE_KEY_FILE"] = str(key_file(layout.keys, "jwt"))
+        own["SHOP_FIELD_KEY_FILE"] = str(field_key_file(layout.keys))
     return own
