@@ -21,6 +21,7 @@ from common_lib.auth.keys import (
     JWKS_REFETCH_S,
     JwksCache,
     KeySource,
+    Signing,
     SigningKey,
     StaticKeys,
     remote_keys,
@@ -35,6 +36,7 @@ from common_lib.auth.principals import (
     Unauthenticated,
     WrongTokenType,
 )
+from common_lib.auth.rings import KeyRing
 from common_lib.auth.sessions import (
     Sessions,
     apply_revocation,
@@ -64,6 +66,7 @@ __all__ = [
     "CurrentUser",
     "InvalidToken",
     "JwksCache",
+    "KeyRing",
     "KeySource",
     "MaybeUser",
     "Principal",
@@ -71,6 +74,7 @@ __all__ = [
     "RoleNotAllowed",
     "ServiceTokens",
     "Sessions",
+    "Signing",
     "SigningKey",
     "StaticKeys",
     "TokenExpired",

@@ -1,6 +1,8 @@
 """Access tokens of people and 60-second tokens of services: issued and checked."""
 
+import base64
 import hashlib
+import json
 import re
 import time
 from collections import OrderedDict
@@ -11,7 +13,7 @@ from uuid import UUID
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from common_lib.auth.keys import ALGORITHM, KeySource, SigningKey, base64url
+from common_lib.auth.keys import ALGORITHM, KeySource, Signing, base64url
 from common_lib.auth.principals import (
     InvalidToken,
     Principal,
@@ -33,12 +35,13 @@ _MAX_CACHED_TOKENS: Final = 20_000
 # Base64url without padding, spaces or spare bits (RFC 7515, 2 and 5.2): an ES256 signature is 64
 # bytes. Decoders skip what they do not know, so one signature could be written in many ways.
 _COMPACT: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{85}[AQgw]")
+_HEADER: Final = frozenset({"alg", "kid", "typ"})
 
 
 class TokenSigner:
     """Issues access tokens; held by the user service alone."""
 
-    def __init__(self, key: SigningKey, *, issuer: str, audience: str) -> None:
+    def __init__(self, key: Signing, *, issuer: str, audience: str) -> None:
         self._key = key
         self._issuer = issuer
         self._audience = audience
@@ -67,9 +70,13 @@ class TokenVerifier:
         self._issuer = issuer
         self._audience = audience
         self._seen: OrderedDict[str, Principal] = OrderedDict()
+        self._revision = keys.revision
 
     def known(self, token: str) -> Principal | None:
         """Return the caller of a token checked before, without waiting; None if it is new."""
+        if self._keys.revision != self._revision:
+            self._revision = self._keys.revision
+            self._seen.clear()
         principal = self._seen.get(token)
         if principal is not None and time.time() > principal.expires_at + LEEWAY_S:
             raise TokenExpired
@@ -103,14 +110,16 @@ class TokenVerifier:
 class ServiceTokens:
     """Issues and checks the tokens with which services call each other."""
 
-    def __init__(self, key: SigningKey, service: str) -> None:
+    def __init__(self, key: Signing, service: str) -> None:
         self._key = key
+        self._revision = key.revision
         self._service = service
         self._issued: dict[str, tuple[float, str]] = {}
         self._seen: OrderedDict[str, tuple[float, str]] = OrderedDict()
 
     def issue(self, audience: str) -> str:
         """Return a token for `audience`, signed anew when less than half of its life is left."""
+        self._forget_if_a_key_was_dropped()
         ready = self._issued.get(audience)
         if ready is not None and ready[0] - time.time() > SERVICE_LIFETIME_S / 2:
             return ready[1]
@@ -129,14 +138,13 @@ class ServiceTokens:
 
     def verify(self, token: str) -> str:
         """Return the calling service. Raises InvalidToken, TokenExpired or WrongTokenType."""
+        self._forget_if_a_key_was_dropped()
         seen = self._seen.get(token)
         if seen is not None and time.time() <= seen[0] + LEEWAY_S:
             return seen[1]
-        if _header(token).get("typ") != SERVICE_TYPE:
-            raise WrongTokenType
         claims = _decode(
             token,
-            self._key.public,
+            self._key_of(token),
             audience=self._service,
             issuer=None,
             lifetime_s=SERVICE_LIFETIME_S,
@@ -146,18 +154,53 @@ class ServiceTokens:
             self._seen.popitem(last=False)
         return str(claims["sub"])
 
+    def _key_of(self, token: str) -> ec.EllipticCurvePublicKey:
+        header = _header(token)
+        if header.get("typ") != SERVICE_TYPE:
+            raise WrongTokenType
+        key = self._key.find(header.get("kid", ""))
+        if key is None:
+            raise InvalidToken
+        return key
+
+    def _forget_if_a_key_was_dropped(self) -> None:
+        if self._key.revision != self._revision:
+            self._revision = self._key.revision
+            self._issued.clear()
+            self._seen.clear()
+
 
 def _header(token: str) -> dict[str, Any]:
-    """Return the unverified header. Raises InvalidToken unless it names ES256."""
+    """Return the unverified header. Raises InvalidToken unless it names ES256 and a key's id.
+
+    No other parameter is taken: `jwk`, `jku` and `x5u` bring a key along, `crit` and `b64` change
+    what is signed (RFC 7515, 4.1; RFC 7797).
+    """
     if len(token) > MAX_TOKEN_LENGTH or _COMPACT.fullmatch(token) is None:
         raise InvalidToken
     try:
         header = jwt.get_unverified_header(token)
-    except (jwt.InvalidTokenError, RecursionError):
+        _ensure_said_once(token.partition(".")[0])
+    except (jwt.InvalidTokenError, ValueError, RecursionError):
         raise InvalidToken from None
-    if header.get("alg") != ALGORITHM:
+    if header.get("alg") != ALGORITHM or not header.keys() <= _HEADER:
         raise InvalidToken
     return header
+
+
+def _ensure_said_once(segment: str) -> None:
+    """Raise ValueError for JSON that names a member twice: readers differ in which one they take.
+
+    RFC 7515, 4 and RFC 7519, 4 leave the choice to the reader.
+    """
+    json.loads(base64.urlsafe_b64decode(segment + "=="), object_pairs_hook=_unique)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a member is named twice")
+    return members
 
 
 def _decode(
@@ -182,6 +225,7 @@ def _decode(
                 "strict_aud": True,
             },
         )
+        _ensure_said_once(token.split(".")[1])
     except jwt.ExpiredSignatureError:
         raise TokenExpired from None
     except (jwt.InvalidTokenError, ValueError, TypeError, RecursionError):
