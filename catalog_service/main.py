@@ -27,7 +27,7 @@ from catalog_service.services.search.searching import Searcher
 from catalog_service.services.seller_roles import SellerRoles
 from catalog_service.services.shelf_keeper import ShelfKeeper
 from catalog_service.settings import SERVICE, Settings
-from common_lib.auth import KeySource, ServiceTokens, SigningKey, authentication
+from common_lib.auth import KeyRing, KeySource, ServiceTokens, authentication
 from common_lib.cache import create_redis
 from common_lib.database import Database
 from common_lib.http_client import HttpClient
@@ -37,7 +37,7 @@ from common_lib.runtime import Check, background, create_app, serve
 
 def build_app(settings: Settings, *, keys: KeySource | None = None) -> FastAPI:
     """Return the app; `keys` replaces the user service's. Raises ValueError for a bad key file."""
-    services = ServiceTokens(SigningKey.from_file(settings.service_token_key_file), SERVICE)
+    services = ServiceTokens(KeyRing(settings.service_token_key_file), SERVICE)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

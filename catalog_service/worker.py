@@ -19,7 +19,7 @@ from catalog_service.services.seller_roles import SellerRoles
 from catalog_service.services.shelf_keeper import ShelfKeeper
 from catalog_service.services.sweeper import Sweeper
 from catalog_service.settings import SERVICE, WorkerSettings
-from common_lib.auth import ServiceTokens, SigningKey
+from common_lib.auth import KeyRing, ServiceTokens
 from common_lib.bus import Bus
 from common_lib.cache import create_redis
 from common_lib.consumer import Consumer, prune_inbox
@@ -39,7 +39,7 @@ _REFRESH_EVERY_S: Final = 1.0
 @asynccontextmanager
 async def build(settings: WorkerSettings) -> AsyncIterator[Worker]:
     """Open what the worker needs and close it at the end."""
-    services = ServiceTokens(SigningKey.from_file(settings.service_token_key_file), SERVICE)
+    services = ServiceTokens(KeyRing(settings.service_token_key_file), SERVICE)
     http = HttpClient(
         "order-service",
         settings.order_url,

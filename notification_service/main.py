@@ -6,7 +6,7 @@ from typing import Final
 
 from fastapi import FastAPI
 
-from common_lib.auth import ServiceTokens, SigningKey, authentication
+from common_lib.auth import KeyRing, ServiceTokens, authentication
 from common_lib.cache import create_redis
 from common_lib.database import Database
 from common_lib.runtime import Check, create_app, serve
@@ -19,7 +19,7 @@ NAME: Final = "notification-service"
 
 def build_app(settings: Settings) -> FastAPI:
     """Return the app. Raises ValueError naming a key file that is missing or no P-256 key."""
-    services = ServiceTokens(SigningKey.from_file(settings.service_token_key_file), NAME)
+    services = ServiceTokens(KeyRing(settings.service_token_key_file), NAME)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

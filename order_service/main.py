@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from common_lib.auth import KeySource, ServiceTokens, SigningKey, authentication
+from common_lib.auth import KeyRing, KeySource, ServiceTokens, authentication
 from common_lib.runtime import Check, create_app, serve
 from order_service.api import ROUTERS, ROUTES
 from order_service.queries.placing import SOURCE
@@ -15,7 +15,7 @@ from order_service.settings import Settings
 
 def build_app(settings: Settings, *, keys: KeySource | None = None) -> FastAPI:
     """Return the app; `keys` replaces the user service's. Raises ValueError for a bad key file."""
-    services = ServiceTokens(SigningKey.from_file(settings.service_token_key_file), SOURCE)
+    services = ServiceTokens(KeyRing(settings.service_token_key_file), SOURCE)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

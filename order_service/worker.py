@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from common_lib.auth import ServiceTokens, SigningKey
+from common_lib.auth import KeyRing, ServiceTokens
 from common_lib.bus import Bus
 from common_lib.clock import now
 from common_lib.consumer import Consumer, prune_inbox
@@ -23,7 +23,7 @@ _PRUNE_EVERY_S: Final = 60 * 60
 @asynccontextmanager
 async def build(settings: WorkerSettings) -> AsyncIterator[Worker]:
     """Open what the worker needs and close it at the end."""
-    services = ServiceTokens(SigningKey.from_file(settings.service_token_key_file), SOURCE)
+    services = ServiceTokens(KeyRing(settings.service_token_key_file), SOURCE)
     async with use_cases(settings, services) as cases, Bus(settings) as bus:
         yield _worker(settings, cases, bus)
 

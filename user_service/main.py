@@ -1,7 +1,7 @@
 """The user service over HTTP: settings → database, Redis, keys → app."""
 
 import ipaddress
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,10 +12,9 @@ from redis.asyncio import Redis
 
 from common_lib.auth import (
     Authenticator,
+    KeyRing,
     ServiceTokens,
     Sessions,
-    SigningKey,
-    StaticKeys,
     TokenSigner,
     TokenVerifier,
 )
@@ -40,7 +39,7 @@ class _Parts:
     """What the use cases are made of."""
 
     settings: Settings
-    keys: Sequence[SigningKey]
+    keys: KeyRing
     database: Database
     redis: Redis
     sessions: Sessions
@@ -52,8 +51,8 @@ class _Parts:
 
 def build_app(settings: Settings) -> FastAPI:
     """Return the app. Raises ValueError naming a key file that is missing or no P-256 key."""
-    keys = _signing_keys(settings)
-    services = ServiceTokens(SigningKey.from_file(settings.service_token_key_file), SOURCE)
+    keys = KeyRing(settings.jwt_private_key_file, next_path=settings.jwt_next_key_file)
+    services = ServiceTokens(KeyRing(settings.service_token_key_file), SOURCE)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -64,9 +63,7 @@ def build_app(settings: Settings) -> FastAPI:
             queue=settings.bcrypt_queue,
         )
         sessions = Sessions(redis)
-        verifier = TokenVerifier(
-            StaticKeys(*keys), issuer=settings.jwt_issuer, audience=settings.jwt_audience
-        )
+        verifier = TokenVerifier(keys, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
         app.state.authenticator = Authenticator(verifier, sessions, services)
         app.state.deps = _wire(_Parts(settings, keys, database, redis, sessions, passwords))
         app.state.checks = {
@@ -83,12 +80,6 @@ def build_app(settings: Settings) -> FastAPI:
     return create_app(settings, SOURCE, routers=ROUTERS, lifespan=lifespan)
 
 
-def _signing_keys(settings: Settings) -> list[SigningKey]:
-    """Return the key that signs, then the one that will sign after the next rotation."""
-    files = [settings.jwt_private_key_file, settings.jwt_next_key_file]
-    return [SigningKey.from_file(file) for file in files if file is not None]
-
-
 def _wire(parts: _Parts) -> Deps:
     settings = parts.settings
     networks = [ipaddress.ip_network(network) for network in settings.trusted_proxies]
@@ -96,7 +87,7 @@ def _wire(parts: _Parts) -> Deps:
         users=_users(parts),
         addresses=Addresses(parts.database, max_per_user=settings.max_addresses),
         auth=_auth(parts),
-        jwks={"keys": [key.jwk for key in parts.keys]},
+        jwks=parts.keys.jwks,
         trusted_proxies=networks,
     )
 
@@ -121,8 +112,8 @@ def _auth(parts: _Parts) -> Auth:
     return Auth(
         db=parts.database,
         sessions=parts.sessions,
-        signer=TokenSigner(parts.keys[0], issuer=issuer, audience=audience),
-        refresh_key=parts.keys[0],
+        signer=TokenSigner(parts.keys, issuer=issuer, audience=audience),
+        refresh_key=parts.keys,
         passwords=parts.passwords,
         failures=parts.limiter("login", settings.login_limit_per_15min, QUARTER_S),
         guests=parts.limiter("guests", settings.accounts_limit_per_hour, HOUR_S),

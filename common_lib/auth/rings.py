@@ -57,6 +57,8 @@ class KeyRing:
     """
 
     def __init__(self, path: Path, *, next_path: Path | None = None) -> None:
+        if next_path is not None:
+            SigningKey.from_file(next_path)
         self._path = path
         self._next = next_path or next_file(path)
         self._revision = 0

@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter, Response, status
 
-from common_lib.auth import CurrentUser
+from common_lib.auth import JWKS_REFETCH_S, CurrentUser
 from common_lib.problems import StrictRoute
 from user_service.api.deps import CallerAddress, Wiring
 from user_service.api.shapes import token_body
@@ -51,5 +51,5 @@ async def logout_all(principal: CurrentUser, deps: Wiring) -> None:
 
 @router.get("/.well-known/jwks.json")
 async def jwks(deps: Wiring, response: Response) -> dict[str, Any]:
-    response.headers["Cache-Control"] = "public, max-age=300"
-    return deps.jwks
+    response.headers["Cache-Control"] = f"public, max-age={JWKS_REFETCH_S:.0f}"
+    return deps.jwks()

@@ -2,7 +2,7 @@
 
 import ipaddress
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -24,7 +24,7 @@ class Deps:
     users: Users
     addresses: Addresses
     auth: Auth
-    jwks: dict[str, Any]
+    jwks: Callable[[], dict[str, Any]]
     trusted_proxies: Sequence[Network]
 
 

@@ -17,7 +17,7 @@ from common_lib.auth import (
     Principal,
     Role,
     Sessions,
-    SigningKey,
+    Signing,
     TokenExpired,
     TokenRevoked,
     TokenSigner,
@@ -88,7 +88,7 @@ class Auth:
     db: Database
     sessions: Sessions
     signer: TokenSigner
-    refresh_key: SigningKey
+    refresh_key: Signing
     passwords: PasswordHasher
     failures: AttemptLimiter
     guests: AttemptLimiter
