@@ -37,6 +37,8 @@ class Ports:
     redis: int = 6379
     localstack: int = 4566
     redis_commander: int = 8090
+    edge: int = 8443
+    edge_http: int = 8480
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
