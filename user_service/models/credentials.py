@@ -1,7 +1,8 @@
 """What proves who somebody is, besides the password: one-time tokens and the second factor."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import BINARY, VARBINARY, BigInteger, ForeignKey, Index, String, UniqueConstraint
@@ -9,6 +10,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from common_lib.database import TABLE_OPTIONS, Id, UtcDateTime
 from user_service.models.base import Base, enum_column
+
+MAX_GUESSES: Final = 5
+GUESS_WINDOW: Final = timedelta(minutes=15)
 
 
 class TokenPurpose(StrEnum):
@@ -44,7 +48,9 @@ class TotpCredential(Base):
     """A user's authenticator app (RFC 6238). It counts once `confirmed_at` is set.
 
     `secret` is encrypted with a key that is not in the database. `last_step` is the time step of
-    the last code that was taken: none is taken twice (RFC 6238, 5.2).
+    the last code that was taken: none is taken twice (RFC 6238, 5.2). After five wrong codes, each
+    within 15 minutes of the one before, none is looked at for 15 minutes. All of it is decided
+    with the row locked.
     """
 
     __tablename__ = "totp_credentials"
@@ -53,8 +59,26 @@ class TotpCredential(Base):
     user_id: Mapped[UUID] = mapped_column(Id, ForeignKey("users.id"), primary_key=True)
     secret: Mapped[bytes] = mapped_column(VARBINARY(255))
     last_step: Mapped[int] = mapped_column(BigInteger, default=0)
+    failures: Mapped[int] = mapped_column(default=0)
+    failed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     confirmed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    def wait_s(self, moment: datetime) -> float:
+        """Return for how many seconds no code is looked at; 0 while guesses are left."""
+        if self.failed_at is None or self.failures < MAX_GUESSES:
+            return 0.0
+        return max(0.0, (self.failed_at + GUESS_WINDOW - moment).total_seconds())
+
+    def fail(self, moment: datetime) -> None:
+        """Count a wrong code."""
+        is_fresh = self.failed_at is None or self.failed_at + GUESS_WINDOW <= moment
+        self.failures = 1 if is_fresh else self.failures + 1
+        self.failed_at = moment
+
+    def succeed(self) -> None:
+        """Give all guesses back."""
+        self.failures, self.failed_at = 0, None
 
 
 class RecoveryCode(Base):

@@ -23,7 +23,8 @@ class LoginSession(Base):
 
     __tablename__ = "sessions"
     __table_args__ = (
-        Index("ix_sessions_user_id_created_at", "user_id", "created_at"),
+        Index("ix_sessions_user_id_ended_at", "user_id", "ended_at", "id"),
+        Index("ix_sessions_user_id_ip_address", "user_id", "ip_address"),
         Index("ix_sessions_expires_at", "expires_at"),
         Index("ix_sessions_ended_at", "ended_at"),
         TABLE_OPTIONS,
