@@ -1,31 +1,44 @@
-"""The user service's worker: the outbox relay of users_db."""
+"""The user service's worker: the outbox relay of users_db, and what Redis knows of revocations."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final
 
 from common_lib.bus import Bus
 from common_lib.cache import create_redis
 from common_lib.database import Database
 from common_lib.outbox import Relay
-from common_lib.runtime import Check, Worker, run_worker
+from common_lib.runtime import Check, Worker, every, run_worker
+from user_service.services.revocations import Revocations
 from user_service.services.users import SOURCE
 from user_service.settings import Settings
+
+_REVOCATIONS_EVERY_S: Final = 0.5
+# A page of revocations is a thousand keys: more than the usual tenth of a second allows for.
+_PAGE_TIMEOUT_S: Final = 1.0
 
 
 @asynccontextmanager
 async def build(settings: Settings) -> AsyncIterator[Worker]:
     """Yield the worker's parts; they are closed afterwards."""
     database, redis = Database(settings), create_redis(settings.redis_url)
+    patient_redis = create_redis(settings.redis_url, timeout_s=_PAGE_TIMEOUT_S)
     async with Bus(settings) as bus:
         relay = Relay(database, bus, redis, source=SOURCE)
+        revocations = Revocations(database, patient_redis)
+        components = {
+            "relay": relay.run,
+            "revocations": every(_REVOCATIONS_EVERY_S, revocations.keep),
+        }
         checks = {
             "database": Check(database.ping),
             "bus": Check(bus.ping),
             "redis": Check(redis.ping, is_required=False),
         }
         try:
-            yield Worker({"relay": relay.run}, checks)
+            yield Worker(components, checks)
         finally:
+            await patient_redis.aclose()
             await redis.aclose()
             await database.close()
 

@@ -2,11 +2,13 @@
 
 import time
 from collections import OrderedDict
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
+import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -14,19 +16,25 @@ from common_lib.auth.principals import Principal, Role, TokenRevoked
 from common_lib.auth.tokens import ACCESS_LIFETIME_S, LEEWAY_S
 from common_lib.errors import Unavailable
 
+log = structlog.get_logger(__name__)
+
 # With Redis away a token this young is still taken: nobody can tell whether it was revoked.
 TRUSTED_WITHOUT_REDIS_S: Final = 15 * 60
 _MAX_CACHED_SESSIONS: Final = 20_000
 _REVOCATION_CACHE_S: Final = 0.5
 _REVOKED: Final = b"revoked"
 _LIVE: Final = b"live"
+_LIFETIME: Final = timedelta(seconds=ACCESS_LIFETIME_S + LEEWAY_S)
+_FAILURES: Final = (RedisError, OSError, TimeoutError)
 
 
 class Sessions:
     """Live revocation in Redis: what was decided after a token was signed.
 
     `session:{jti}` says live or revoked, `user:{id}:role` overrides the role of tokens signed
-    before a change (or says revoked for a suspended user). Both live as long as a token does.
+    before a change (or says revoked for a user who is suspended or gone). Both live as long as a
+    token does. The decisions themselves stand in users_db: with Redis away they are not told here,
+    and reach it from there once it is back (ADR 0027).
     """
 
     def __init__(self, redis: Redis) -> None:
@@ -34,20 +42,40 @@ class Sessions:
         self._checked: OrderedDict[str, tuple[float, Principal]] = OrderedDict()
 
     async def start(self, session_id: str) -> None:
-        await self._put(_session_key(session_id), _LIVE)
+        """Note a session that has begun, unless it has ended since. Raises Unavailable."""
+        key = _session_key(session_id)
+        try:
+            await self._redis.set(key, _LIVE, ex=_LIFETIME, nx=True)
+        except _FAILURES as error:
+            raise Unavailable("sessions cannot be noted just now") from error
 
-    async def revoke(self, session_id: str) -> None:
-        """End a session everywhere within a second. Raises Unavailable if Redis is away."""
-        self._checked.pop(session_id, None)
-        await self._put(_session_key(session_id), _REVOKED)
+    async def revoke(self, *session_ids: str) -> None:
+        """End sessions everywhere within a second; with Redis away, soon after it is back."""
+        for session_id in session_ids:
+            self._checked.pop(session_id, None)
+        await self._tell({_session_key(session_id): _REVOKED for session_id in session_ids})
 
     async def override_role(self, user_id: UUID, role: Role) -> None:
-        """Give the user's living tokens another role. Raises Unavailable if Redis is away."""
-        await self._put(_role_key(user_id), role.value.encode())
+        """Give the user's living tokens another role; with Redis away, soon after it is back."""
+        await self._tell({_role_key(user_id): role.value.encode()})
 
     async def suspend(self, user_id: UUID) -> None:
-        """Refuse all of the user's living tokens. Raises Unavailable if Redis is away."""
-        await self._put(_role_key(user_id), _REVOKED)
+        """Refuse all of the user's living tokens; with Redis away, soon after it is back."""
+        await self._tell({_role_key(user_id): _REVOKED})
+
+    async def put_back(
+        self, session_ids: Iterable[str] = (), roles: Mapping[UUID, Role | None] | None = None
+    ) -> None:
+        """Write down again, in one round trip, what was decided before. Safe to repeat.
+
+        A role of None refuses the user's living tokens. Raises Unavailable if Redis is away.
+        """
+        ended = {_session_key(session_id): _REVOKED for session_id in session_ids}
+        changed = {
+            _role_key(user_id): _REVOKED if role is None else role.value.encode()
+            for user_id, role in (roles or {}).items()
+        }
+        await self._put(ended | changed)
 
     async def current(self, principal: Principal) -> Principal:
         """Return the caller with today's role.
@@ -66,7 +94,7 @@ class Sessions:
                 pipeline.get(_session_key(principal.session_id))
                 pipeline.get(_role_key(principal.user_id))
                 session, role = await pipeline.execute()
-        except (RedisError, OSError, TimeoutError) as error:
+        except _FAILURES as error:
             return trusted_without_redis(principal, error)
         answer = apply_revocation(principal, session, role)
         self._remember(answer)
@@ -77,11 +105,21 @@ class Sessions:
         if len(self._checked) > _MAX_CACHED_SESSIONS:
             self._checked.popitem(last=False)
 
-    async def _put(self, key: str, value: bytes) -> None:
-        lifetime = timedelta(seconds=ACCESS_LIFETIME_S + LEEWAY_S)
+    async def _tell(self, values: Mapping[str, bytes]) -> None:
         try:
-            await self._redis.set(key, value, ex=lifetime)
-        except (RedisError, OSError, TimeoutError) as error:
+            await self._put(values)
+        except Unavailable:
+            log.warning("session.end_not_told", count=len(values))
+
+    async def _put(self, values: Mapping[str, bytes]) -> None:
+        if not values:
+            return
+        try:
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                for key, value in values.items():
+                    pipeline.set(key, value, ex=_LIFETIME)
+                await pipeline.execute()
+        except _FAILURES as error:
             raise Unavailable("sessions cannot be changed just now") from error
 
 

@@ -70,6 +70,11 @@ class User(Base):
         self.version += 1
         self.updated_at = moment
 
+    def change_access(self, moment: datetime) -> None:
+        """Note that role or status changed, so that living tokens are told (ADR 0027)."""
+        self.touch(moment)
+        self.access_changed_at = moment
+
     def change_status(self, status: UserStatus) -> bool:
         """Move to `status`; return whether anything changed. Raises IllegalStatusChange."""
         if status is self.status:

@@ -1,11 +1,13 @@
 """Accounts: found, and locked."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy import select
 
 from common_lib.database import AnySession, WriteSession
 from user_service.models import User
+from user_service.schemas.enums import UserRole, UserStatus
 
 
 async def user_by_id(session: AnySession, user_id: UUID) -> User | None:
@@ -19,3 +21,18 @@ async def user_by_email(session: AnySession, email: str) -> User | None:
 async def lock_user(session: WriteSession, user_id: UUID) -> User | None:
     """Lock the account's row; what one user does at the same time is put in a row by this."""
     return await session.scalar(select(User).where(User.id == user_id).with_for_update())
+
+
+async def lock_two_active_admins(session: WriteSession) -> Sequence[UUID]:
+    """Lock the two eldest active administrators, so that changes that could end the last one queue.
+
+    Two are enough to know whether there is another one.
+    """
+    found = await session.scalars(
+        select(User.id)
+        .where(User.role == UserRole.ADMIN, User.status == UserStatus.ACTIVE)
+        .order_by(User.id)
+        .limit(2)
+        .with_for_update()
+    )
+    return found.all()

@@ -47,6 +47,11 @@ class OwnAccount(Conflict):
     title = "Administrators cannot change their own role or status"
 
 
+class LastAdministrator(Conflict):
+    code = "last_administrator"
+    title = "The shop needs at least one active administrator"
+
+
 class StatusNotSettable(Rejected):
     code = "status_not_settable"
     title = "An account is deleted by anonymising it, not by its status"
@@ -123,7 +128,10 @@ class Users:
             raise
 
     async def set_role(self, user_id: UUID, role: UserRole, *, by: Principal) -> User:
-        """Set the role; living tokens carry it within a second. Safe to repeat."""
+        """Set the role; living tokens carry it within a second. Safe to repeat.
+
+        Raises OwnAccount, LastAdministrator or NotFound.
+        """
         _refuse_own(user_id, by)
         return await self._give_role(user_id, role)
 
@@ -136,7 +144,10 @@ class Users:
         return await self._give_role(user_id, UserRole.SELLER, only_from=UserRole.CUSTOMER)
 
     async def set_status(self, user_id: UUID, status: UserStatus, *, by: Principal) -> User:
-        """Suspend or reinstate; a suspended user's tokens end within a second. Safe to repeat."""
+        """Suspend or reinstate; a suspended user's tokens end within a second. Safe to repeat.
+
+        Raises OwnAccount, LastAdministrator, StatusNotSettable, IllegalStatusChange or NotFound.
+        """
         _refuse_own(user_id, by)
         if status is UserStatus.DELETED:
             raise StatusNotSettable
@@ -166,10 +177,11 @@ class Users:
         self, user_id: UUID, role: UserRole, *, only_from: UserRole | None = None
     ) -> User:
         async def work(session: WriteSession) -> User:
-            user = _living(await accounts.lock_user(session, user_id))
+            may_lose = only_from is None and role is not UserRole.ADMIN
+            user = await _lock(session, user_id, loses_rights=may_lose)
             if user.role is not role and only_from in {None, user.role}:
                 user.role = role
-                user.touch(now())
+                user.change_access(now())
             return user
 
         user = await self.db.transact(work)
@@ -181,9 +193,9 @@ class Users:
         self, session: WriteSession, user_id: UUID, status: UserStatus
     ) -> tuple[User, Sequence[UUID]]:
         moment = now()
-        user = _living(await accounts.lock_user(session, user_id))
+        user = await _lock(session, user_id, loses_rights=status is not UserStatus.ACTIVE)
         if user.change_status(status):
-            user.touch(moment)
+            user.change_access(moment)
         if status is UserStatus.ACTIVE:
             return user, ()
         return user, await end_sessions(session, user_id, moment)
@@ -214,6 +226,21 @@ async def spend(limiter: AttemptLimiter, key: str) -> None:
     wait_s = await limiter.take(key)
     if wait_s:
         raise TooManyAttempts(retry_after_s=wait_s)
+
+
+async def refuse_last_admin(session: WriteSession, user_id: UUID) -> None:
+    """Lock two active administrators; call it before the user's row is locked.
+
+    Raises LastAdministrator if the user is the only one.
+    """
+    if await accounts.lock_two_active_admins(session) == [user_id]:
+        raise LastAdministrator
+
+
+async def _lock(session: WriteSession, user_id: UUID, *, loses_rights: bool) -> User:
+    if loses_rights:
+        await refuse_last_admin(session, user_id)
+    return _living(await accounts.lock_user(session, user_id))
 
 
 async def _insert(session: WriteSession, user: User) -> None:
