@@ -29,6 +29,9 @@ CALLS = Counter("http_client_calls_total", "Calls to other services", ["target",
 RETRY_BUDGET: Final = 0.1
 _RETRY_BURST: Final = 10.0
 
+# Shorter than a service that is about to stop keeps connections at rest (`shutdown_idle_s`).
+_REST: Final = timedelta(seconds=1)
+
 # How hyper names a failure to connect. pyreqwest's ConnectError alone does not say it: one is also
 # raised when the other side hangs up in the middle of a request that it may have carried out.
 _CONNECT_FAILED: Final = "client error (Connect)"
@@ -159,15 +162,19 @@ class HttpClient:
         body = json if isinstance(json, bytes) or json is None else orjson.dumps(json, default=str)
         ends_at = self._end(timeout_s or self._timeout_s)
         self._retry_credit = min(_RETRY_BURST, self._retry_credit + RETRY_BUDGET)
+        address = self._next_address()
         try:
-            return await self._once(method, path, body, headers, self._left(ends_at))
+            return await self._once(
+                address, method, path, body, headers, timeout_s=self._left(ends_at)
+            )
         except CallTimedOut:
             raise
         except Unavailable as error:
             may_repeat = is_idempotent or _never_left(error.__cause__)
             if not may_repeat or not self._spend_retry():
                 raise
-        return await self._once(method, path, body, headers, self._left(ends_at))
+        other = self._next_address(rather_not=address)
+        return await self._once(other, method, path, body, headers, timeout_s=self._left(ends_at))
 
     async def close(self) -> None:
         if self._client is not None:
@@ -193,13 +200,15 @@ class HttpClient:
 
     async def _once(
         self,
+        base_url: str,
         method: str,
         path: str,
         body: bytes | None,
         headers: Mapping[str, str] | None,
+        *,
         timeout_s: float,
     ) -> Answer:
-        base_url, breaker = self._next_address()
+        breaker = self._breakers[base_url]
         with child_span(f"{method} {self._name}") as context:
             sent = self._headers(headers, context.traceparent if context else None, timeout_s)
             request = self._pool().request(method, base_url + path).headers(sent)
@@ -229,21 +238,25 @@ class HttpClient:
             CALLS.labels(self._name, "timeout").inc()
             raise CallTimedOut(f"{self._name} did not answer in time") from error
 
-    def _next_address(self) -> tuple[str, CircuitBreaker]:
+    def _next_address(self, rather_not: str = "") -> str:
         """Return the next address in turn whose breaker lets a call through."""
         last: CircuitOpen | None = None
-        for _ in self._base_urls:
-            base_url = self._base_urls[self._turn % len(self._base_urls)]
-            self._turn += 1
-            breaker = self._breakers[base_url]
+        for base_url in self._in_turn(rather_not):
             try:
-                breaker.admit()
+                self._breakers[base_url].admit()
             except CircuitOpen as error:
                 last = error
             else:
-                return base_url, breaker
+                return base_url
         CALLS.labels(self._name, "circuit_open").inc()
         raise last or CircuitOpen(f"{self._name} has no address")
+
+    def _in_turn(self, rather_not: str) -> Sequence[str]:
+        """Return the addresses, each time another first and the one that just failed last."""
+        first = self._turn % max(1, len(self._base_urls))
+        self._turn += 1
+        turned = (*self._base_urls[first:], *self._base_urls[:first])
+        return sorted(turned, key=lambda url: url == rather_not)
 
     def _headers(
         self, headers: Mapping[str, str] | None, traceparent: str | None, timeout_s: float
@@ -265,7 +278,7 @@ class HttpClient:
                 .http1_only()
                 .no_proxy()
                 .connect_timeout(timedelta(seconds=1))
-                .pool_idle_timeout(timedelta(seconds=4))
+                .pool_idle_timeout(_REST)
                 .max_connections(self._max_connections)
                 .follow_redirects(False)
                 .build()

@@ -69,6 +69,10 @@ class ServiceSettings(BaseSettings):
     problem_base_url: str = "/problems"
     max_body_bytes: int = 64 * 1024
     body_timeout_s: float = 15.0
+    # Told to stop, a process is not ready and accepts for `announce` (as long as a load balancer
+    # needs to notice), keeps connections at rest for `idle`, requests under way for `grace`.
+    shutdown_announce_s: Annotated[float, Field(ge=0)] = 0.25
+    shutdown_idle_s: Annotated[float, Field(ge=0)] = 2.0
     shutdown_grace_s: float = 20.0
 
     @field_validator(

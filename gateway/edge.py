@@ -17,13 +17,10 @@ from urllib.parse import unquote
 import httptools
 import orjson
 from uvicorn._types import ASGI3Application, ASGISendEvent
-from uvicorn.protocols.http.httptools_impl import (
-    STATUS_LINE,
-    HttpToolsProtocol,
-    RequestResponseCycle,
-)
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from common_lib.problems import PROBLEM_JSON, problem
+from common_lib.runtime.draining import DrainingProtocol
 from gateway.headers import new_request_id
 from gateway.pool import ClientLink
 
@@ -125,7 +122,7 @@ class EdgeCycle(RequestResponseCycle):
         self.on_response()
 
 
-class EdgeProtocol(HttpToolsProtocol):
+class EdgeProtocol(DrainingProtocol):
     """One client connection."""
 
     def __init__(self, *args: Any, limits: EdgeLimits, **kwargs: Any) -> None:
@@ -226,8 +223,9 @@ class EdgeProtocol(HttpToolsProtocol):
         scope["query_string"] = url.query or b""
 
     def _may_keep_alive(self) -> bool:
-        is_new = self.scope["http_version"] == "1.1"
-        return is_new and self.parser.should_keep_alive() and not self.parser.should_upgrade()
+        if self.server_state.is_draining or self.scope["http_version"] != "1.1":
+            return False
+        return self.parser.should_keep_alive() and not self.parser.should_upgrade()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._running = cycle

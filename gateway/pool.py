@@ -14,6 +14,7 @@ import httptools
 
 from common_lib.errors import Unavailable
 from common_lib.http_client import CallTimedOut, CircuitBreaker
+from common_lib.runtime.sockets import has_news
 
 Header = tuple[bytes, bytes]
 
@@ -34,12 +35,12 @@ _DROPPED_FROM_ANSWERS: Final = frozenset(
     }
 )
 _HIGH_WATER_BYTES: Final = 256 * 1024
-_SWEEP_S: Final = 0.25
-# A connection that rested longer may be closing under our feet: no POST goes over it.
+# A connection that rested longer may be closing under our feet: no POST goes over it. A service
+# that is about to stop keeps connections at rest open for longer than this (`shutdown_idle_s`).
 _SAFE_REST_S: Final = 1.0
+_LEAVING_S: Final = 0.5
+_INFINITE: Final = float("inf")
 _OK: Final = 200
-_NO_CONTENT: Final = 204
-_NOT_MODIFIED: Final = 304
 
 
 class UpstreamUnavailable(Unavailable):
@@ -181,6 +182,10 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
+    def has_news(self) -> bool:
+        """Say whether there is something to read that nobody asked for, such as the end."""
+        return has_news(self._transport)
+
     def has_more(self) -> bool:
         """Say whether `chunk` may still return something."""
         return bool(self._chunks) or not self.is_complete
@@ -296,6 +301,7 @@ class Connection(asyncio.Protocol):
             return
         self.is_complete = True
         if not self._parser.should_keep_alive():
+            self.address.leave_out()
             self._transport.close()
 
 
@@ -317,11 +323,16 @@ class Address:
         self._idle_s = idle_s
 
     async def acquire(self, *, longest_rest_s: float) -> Connection:
-        """Return a rested connection, else a new one. Raises ConnectionFailed."""
+        """Return a rested connection, else a new one. Raises ConnectionFailed.
+
+        One that must not break (`longest_rest_s` has an end) is looked at for an end unread so far.
+        """
         oldest = self.loop.time() - min(longest_rest_s, self._idle_s)
+        is_repeatable = longest_rest_s == _INFINITE
         while self._idle:
             connection = self._idle.pop()
-            if connection.rested_since >= oldest:
+            is_young = connection.rested_since >= oldest
+            if is_young and (is_repeatable or not connection.has_news()):
                 connection.is_idle = False
                 connection.is_reused = True
                 self.active.add(connection)
@@ -339,8 +350,9 @@ class Address:
         except (OSError, TimeoutError) as error:
             self.mark_down()
             raise ConnectionFailed("the service cannot be reached", retry_after_s=1) from error
-        self._failures = 0
-        self.down_until = 0.0
+        if self._failures:
+            self._failures = 0
+            self.down_until = 0.0
         self.active.add(connection)
         return connection
 
@@ -348,6 +360,10 @@ class Address:
         """Leave this address out for a while, longer each time in a row."""
         self._failures += 1
         self.down_until = self.loop.time() + min(0.25 * 2**self._failures, 10.0)
+
+    def leave_out(self) -> None:
+        """Prefer others for a moment: a service that ends its connections is about to stop."""
+        self.down_until = max(self.down_until, self.loop.time() + _LEAVING_S)
 
     def rest(self, connection: Connection) -> None:
         connection.is_idle = True
@@ -403,15 +419,17 @@ class Upstream:
     ) -> Connection:
         """Send a request and wait for the head of its answer; the caller must `release`.
 
-        The `host` header goes between `first_line` and `rest`. Only what was certainly not begun
-        (no connection) or may safely be begun twice (`is_idempotent`) is tried a second time, once.
-        Raises UpstreamUnavailable, CallTimedOut, CircuitOpen, or ClientGone when the client left.
+        The `host` header goes between `first_line` and `rest`. What was certainly not begun (no
+        connection) is tried at each address, what may safely be begun twice (`is_idempotent`) a
+        second time. Raises UpstreamUnavailable, CallTimedOut, CircuitOpen, or ClientGone when the
+        client left.
         """
         self.breaker.admit()
-        longest_rest_s = float("inf") if is_idempotent else _SAFE_REST_S
+        longest_rest_s = _INFINITE if is_idempotent else _SAFE_REST_S
+        refused: list[Address] = []
         is_second_try = False
         while True:
-            address = self._next_address()
+            address = self._next_address(refused)
             connection = None
             try:
                 connection = await address.acquire(longest_rest_s=longest_rest_s)
@@ -419,9 +437,13 @@ class Upstream:
                 data = first_line + address.host_line + rest
                 connection.send(data, is_head_request=is_head_request, deadline=deadline)
                 await connection.head()
-            except (ConnectionFailed, ConnectionBroke) as error:
-                may_repeat = is_idempotent or isinstance(error, ConnectionFailed)
-                if is_second_try or not may_repeat:
+            except ConnectionFailed:
+                refused.append(address)
+                if len(refused) >= len(self.addresses):
+                    self.breaker.failed()
+                    raise
+            except ConnectionBroke:
+                if is_second_try or not is_idempotent:
                     self.breaker.failed()
                     raise
                 is_second_try = True
@@ -439,23 +461,28 @@ class Upstream:
     async def connect(self, client: ClientLink) -> Connection:
         """Return a new connection for a request that cannot be sent twice.
 
-        Two addresses are tried. Raises ConnectionFailed, CircuitOpen or ClientGone.
+        Each address is tried. Raises ConnectionFailed, CircuitOpen or ClientGone.
         """
         self.breaker.admit()
-        try:
-            connection = await self._next_address().connect()
-        except ConnectionFailed:
-            try:
-                connection = await self._next_address().connect()
-            except ConnectionFailed:
-                self.breaker.failed()
-                raise
+        connection = await self._connect_anywhere()
         try:
             client.attach(connection)
         except ClientGone:
             connection.close()
             raise
         return connection
+
+    async def _connect_anywhere(self) -> Connection:
+        refused: list[Address] = []
+        while True:
+            address = self._next_address(refused)
+            try:
+                return await address.connect()
+            except ConnectionFailed:
+                refused.append(address)
+                if len(refused) >= len(self.addresses):
+                    self.breaker.failed()
+                    raise
 
     async def fetch(self, path: str, *, timeout_s: float) -> tuple[int, bytes]:
         """GET a small document for the gateway itself: (status, body)."""
@@ -474,19 +501,20 @@ class Upstream:
         finally:
             connection.release()
 
-    def _next_address(self) -> Address:
-        """Return the next healthy address in turn; where none is, the next one all the same."""
+    def _next_address(self, refused: Sequence[Address]) -> Address:
+        """Return the next address in turn: a healthy one, else one that has not refused yet."""
         count = len(self.addresses)
         if count == 1:
             return self.addresses[0]
         now = self.addresses[0].loop.time()
         for step in range(count):
             address = self.addresses[(self._turn + step) % count]
-            if address.down_until <= now:
+            if address.down_until <= now and address not in refused:
                 self._turn += step + 1
                 return address
         self._turn += 1
-        return self.addresses[self._turn % count]
+        untried = [address for address in self.addresses if address not in refused]
+        return (untried or self.addresses)[self._turn % len(untried or self.addresses)]
 
     def sweep(self) -> None:
         for address in self.addresses:

@@ -180,10 +180,11 @@ def _public_key(entry: Mapping[str, Any]) -> ec.EllipticCurvePublicKey | None:
 
 
 @asynccontextmanager
-async def remote_keys(url: str) -> AsyncIterator[JwksCache]:
-    """Open the user service's keys: `url` is its JWKS document (RFC 7517)."""
-    parts = urlsplit(url)
-    client = HttpClient("jwks", [f"{parts.scheme}://{parts.netloc}"], timeout_s=2)
+async def remote_keys(urls: str) -> AsyncIterator[JwksCache]:
+    """Open the user service's keys: `urls` are its JWKS document (RFC 7517), by comma if many."""
+    parts, *others = [urlsplit(url.strip()) for url in urls.split(",")]
+    origins = [f"{each.scheme}://{each.netloc}" for each in (parts, *others)]
+    client = HttpClient("jwks", origins, timeout_s=2)
 
     async def document() -> Mapping[str, Any]:
         answer = await client.request("GET", parts.path, is_idempotent=True)

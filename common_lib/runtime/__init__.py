@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import gc
-import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -26,6 +25,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from common_lib import problems, telemetry
 from common_lib.errors import Unavailable
 from common_lib.http_client import deadline
+from common_lib.runtime.draining import DRAINING, Drain, DrainingProtocol, Server
 from common_lib.runtime.head import HeadLikeGet
 from common_lib.runtime.hot_reads import HotRead, HotReads
 from common_lib.settings import ServiceSettings
@@ -143,14 +143,15 @@ class NamedApp(Protocol):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
 
 
-def serve(app: NamedApp, settings: ServiceSettings, *, protocol: Any = "httptools") -> None:
-    """Serve until SIGTERM; requests under way are finished first.
+def serve(app: NamedApp, settings: ServiceSettings, *, protocol: Any = DrainingProtocol) -> None:
+    """Serve until SIGTERM; what was accepted until then is answered first.
 
-    `protocol` replaces uvicorn's HTTP protocol class.
+    `protocol` makes a connection's protocol: DrainingProtocol or a subclass.
     """
     telemetry.configure(settings, app.title)
     _spare_the_collector()
-    server = _Server(_uvicorn_config(app, settings, protocol))
+    drain = Drain(settings.shutdown_announce_s, settings.shutdown_idle_s, settings.shutdown_grace_s)
+    server = Server(_uvicorn_config(app, settings, protocol), drain)
     uvloop.run(server.serve_until_signal())
     if not server.started:
         sys.exit(_FAILED_TO_START)
@@ -181,7 +182,7 @@ async def _work(
 ) -> None:
     stop = asyncio.Event()
     app = create_app(settings, name)
-    server = _Server(_uvicorn_config(app, settings))
+    server = Server(_uvicorn_config(app, settings))
     async with build() as worker:
         app.state.checks = dict(worker.checks)
         tasks = [
@@ -252,7 +253,7 @@ async def metrics_server(settings: ServiceSettings, port: int) -> AsyncIterator[
     app = Starlette(routes=[Route("/metrics", _metrics)])
     config = _uvicorn_config(app, settings)
     config.port, config.lifespan = port, "off"
-    server = _Server(config)
+    server = Server(config)
     serving = asyncio.create_task(server.serve(), name="metrics")
     try:
         yield
@@ -261,25 +262,8 @@ async def metrics_server(settings: ServiceSettings, port: int) -> AsyncIterator[
         await serving
 
 
-class _Server(uvicorn.Server):
-    """uvicorn without its own signal handling, which ends the process before our parts stop."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Any:
-        yield
-
-    async def serve_until_signal(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._end)
-        await self.serve()
-
-    def _end(self) -> None:
-        self.should_exit = True
-
-
 def _uvicorn_config(
-    app: ASGIApp, settings: ServiceSettings, protocol: Any = "httptools"
+    app: ASGIApp, settings: ServiceSettings, protocol: Any = DrainingProtocol
 ) -> uvicorn.Config:
     return uvicorn.Config(
         app,
@@ -293,7 +277,6 @@ def _uvicorn_config(
         server_header=False,
         proxy_headers=False,
         timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=int(settings.shutdown_grace_s),
         h11_max_incomplete_event_size=MAX_HEADER_BYTES,
     )
 
@@ -313,7 +296,12 @@ async def _alive(request: Request) -> Response:
 
 
 async def _ready(request: Request) -> Response:
-    """Answer 200 when every required dependency answers, else 503; each with its milliseconds."""
+    """Answer 200 when every required dependency answers, else 503; each with its milliseconds.
+
+    A process that was told to stop is not ready, whatever answers.
+    """
+    if getattr(request.state, DRAINING, False):
+        return Response(b'{"status":"draining"}', status_code=503, media_type="application/json")
     checks: Mapping[str, Check] = request.app.state.checks
     results = await asyncio.gather(*(_measure(check.probe) for check in checks.values()))
     report = {

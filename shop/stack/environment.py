@@ -22,6 +22,10 @@ DEFAULTS = {
     "SHOP_LOG_LEVEL": "INFO",
     "SHOP_LOGIN_LIMIT_PER_15MIN": "100000",
     "SHOP_REGISTER_LIMIT_PER_HOUR": "100000",
+    "SHOP_LOGIN_LIMIT_PER_MINUTE": "100000",
+    "SHOP_REGISTER_LIMIT_PER_MINUTE": "100000",
+    "SHOP_FORGOT_LIMIT_PER_MINUTE": "100000",
+    "SHOP_MFA_LIMIT_PER_MINUTE": "100000",
 }
 
 
@@ -99,7 +103,9 @@ def _common(layout: Layout, secrets: Secrets) -> dict[str, str]:
         "SHOP_AWS_ACCOUNT_ID": ACCOUNT,
         "SHOP_AWS_ACCESS_KEY_ID": "test",
         "SHOP_AWS_SECRET_ACCESS_KEY": "test",
-        "SHOP_JWKS_URL": f"{layout.url('user')}/.well-known/jwks.json",
+        "SHOP_JWKS_URL": ",".join(
+            f"{url}/.well-known/jwks.json" for url in layout.urls("user").split(",")
+        ),
         "SHOP_SERVICE_TOKEN_KEY_FILE": str(key_file(layout.keys, "service")),
         "SHOP_STOREFRONT_URL": layout.url("gateway"),
         "SHOP_PAYMENT_SANDBOX_URL": layout.url("payment-sandbox"),

@@ -190,7 +190,7 @@ class NativeStack:
         """Entrance first, then who works, then what they work with."""
         wanted = set(names)
         parts = {name for name in wanted if original(name) not in PROCESS_NAMES}
-        entrance = wanted & {"gateway"}
+        entrance = {name for name in wanted if original(name) == "gateway"}
         for group, deadline_s in (
             (entrance, STOP_DEADLINE_S),
             (wanted - parts - entrance, STOP_DEADLINE_S),

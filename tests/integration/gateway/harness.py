@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from common_lib.auth import Role, SigningKey, TokenSigner
+from common_lib.runtime.draining import Drain, Server
 from gateway.edge import EdgeLimits, EdgeProtocol
 from gateway.main import build_app
 from gateway.pool import Address
@@ -284,7 +285,7 @@ class Door:
 
 
 @asynccontextmanager
-async def open_door(settings: GatewaySettings) -> AsyncIterator[Door]:
+async def open_door(settings: GatewaySettings, drain: Drain | None = None) -> AsyncIterator[Door]:
     """Run a gateway on a free port until the block ends."""
     app = build_app(settings)
     limits = EdgeLimits(
@@ -300,9 +301,8 @@ async def open_door(settings: GatewaySettings) -> AsyncIterator[Door]:
         log_config=None,
         server_header=False,
         proxy_headers=False,
-        timeout_graceful_shutdown=2,
     )
-    server = _Server(config)
+    server = Server(config, drain or Drain(grace_s=2))
     serving = asyncio.create_task(server.serve())
     await eventually(lambda: server.started or serving.done(), what="the gateway")
     try:
@@ -310,11 +310,3 @@ async def open_door(settings: GatewaySettings) -> AsyncIterator[Door]:
     finally:
         server.should_exit = True
         await serving
-
-
-class _Server(uvicorn.Server):
-    """uvicorn without signal handlers: the test run has its own."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Any:
-        yield
