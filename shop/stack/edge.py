@@ -15,7 +15,7 @@ from pathlib import Path
 from shop.stack import certificate, debian
 from shop.stack.errors import StackError
 from shop.stack.layout import REPOSITORY, Layout
-from shop.stack.ports import LOOPBACK
+from shop.stack.ports import EDGE_SOURCE, LOOPBACK
 from shop.stack.processes import Spec
 from shop.stack.progress import Progress
 
@@ -27,8 +27,6 @@ RULES = "usr/share/modsecurity-crs/rules"
 FILES = REPOSITORY / "deploy/edge"
 TEMPLATE = "nginx.conf.template"
 ANSWER_TIMEOUT_S = 2.0
-# The gateway believes X-Forwarded-For of nobody else; any address of 127.0.0.0/8 is loopback.
-SOURCE = "127.0.0.2"
 SETTINGS = {
     "SHOP_EDGE_HEADER_TIMEOUT_S": "10",
     "SHOP_EDGE_BODY_TIMEOUT_S": "10",
@@ -93,7 +91,7 @@ class Edge:
                 f"server {url.removeprefix('http://')} max_fails=1 fail_timeout=1s;"
                 for url in self.layout.urls("gateway").split(",")
             ),
-            "EDGE_SOURCE": f"proxy_bind {SOURCE};",
+            "EDGE_SOURCE": f"proxy_bind {EDGE_SOURCE};",
         }
 
     def answers(self) -> bool:
@@ -135,7 +133,7 @@ class Edge:
 
 
 def prepare(layout: Layout, progress: Progress) -> None:
-    """Fetch nginx, ModSecurity and the rules if need be. Raises StackError if they cannot be had."""
+    """Fetch nginx, ModSecurity and the rules if need be; StackError if they cannot be had."""
     if is_fetched(layout):
         return
     try:

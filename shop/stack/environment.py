@@ -14,7 +14,7 @@ from shop.stack.layout import (
     Layout,
     original,
 )
-from shop.stack.ports import LOOPBACK, OFFSET_VARIABLE, Ports, port_variable
+from shop.stack.ports import EDGE_SOURCE, LOOPBACK, OFFSET_VARIABLE, Ports, port_variable
 
 # Defaults of the local stack that the caller's own environment overrides.
 DEFAULTS = {
@@ -22,6 +22,7 @@ DEFAULTS = {
     "SHOP_LOG_LEVEL": "INFO",
     "SHOP_LOGIN_LIMIT_PER_15MIN": "100000",
     "SHOP_REGISTER_LIMIT_PER_HOUR": "100000",
+    "SHOP_TRUSTED_PROXIES": f"{EDGE_SOURCE}/32",
     "SHOP_LOGIN_LIMIT_PER_MINUTE": "100000",
     "SHOP_REGISTER_LIMIT_PER_MINUTE": "100000",
     "SHOP_FORGOT_LIMIT_PER_MINUTE": "100000",

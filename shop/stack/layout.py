@@ -68,6 +68,7 @@ class Layout:
     profile: str = "dev"
     die_with_parent: bool = False
     with_commander: bool = True
+    with_edge: bool = False
     env: Mapping[str, str] = field(default_factory=dict)
     process_env: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     twins: Mapping[str, int] = field(default_factory=dict)

@@ -7,10 +7,10 @@ import signal
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from shop.stack import checks, commander, localstack, mysql, redis
+from shop.stack import checks, commander, edge, localstack, mysql, redis
 from shop.stack.credentials import Secrets, load_or_create
 from shop.stack.environment import (
     database_url,
@@ -29,6 +29,7 @@ from shop.stack.progress import POLL_S, Progress, run_logged, tail
 READY_DEADLINE_S = 90.0
 STOP_DEADLINE_S = 30.0
 PARTS_STOP_DEADLINE_S = 20.0
+EDGE_CLOSE_DEADLINE_S = 10.0
 LOG_LINES_SHOWN = 15
 STATE_FOLDERS = ("data", "run", "log", "keys")
 
@@ -66,6 +67,8 @@ class NativeStack:
                 self.start_parts()
                 self.migrate()
                 self.start_processes()
+                if self.layout.with_edge:
+                    self.start_edge()
         except BaseException:
             self._stop(name for name in self.running() if name not in before)
             raise
@@ -123,6 +126,15 @@ class NativeStack:
         """Start one process, for example ``start_process("order", {"SHOP_CRASH_AT": "..."})``."""
         self.start_processes([name], env, wait=wait)
 
+    def start_edge(self, settings: Mapping[str, str] | None = None) -> edge.Edge:
+        """Start nginx before the gateway, fetched if need be; ``settings`` are SHOP_EDGE_* of it."""
+        self._refuse_taken_edge_ports()
+        with self._alone_with_downloads():
+            edge.prepare(self.layout, self.progress)
+        wanted = edge.Edge(self.layout, settings or {})
+        self._start_and_wait([wanted.spec()])
+        return wanted
+
     def wait_ready(self, name: str, deadline_s: float = READY_DEADLINE_S) -> None:
         """Return once the process answers; raises StackError with its last log lines if it died."""
         self._await([name], deadline_s)
@@ -169,6 +181,8 @@ class NativeStack:
     def is_ready(self, name: str) -> bool:
         if name.startswith("mysql-"):
             return mysql.greets(self.layout.port_of(name))
+        if name == edge.NAME:
+            return edge.Edge(self.layout).answers()
         if name == redis.NAME:
             return redis.answers(self.layout.ports.redis)
         paths = {localstack.NAME: "/_localstack/health", commander.NAME: "/"}
@@ -189,6 +203,7 @@ class NativeStack:
     def _stop(self, names: Iterable[str]) -> None:
         """Entrance first, then who works, then what they work with."""
         wanted = set(names)
+        self._close(wanted & {edge.NAME})
         parts = {name for name in wanted if original(name) not in PROCESS_NAMES}
         entrance = {name for name in wanted if original(name) == "gateway"}
         for group, deadline_s in (
@@ -198,6 +213,13 @@ class NativeStack:
         ):
             for name in self.processes.stop(sorted(group), deadline_s):
                 self.progress.warn(f"{name} did not stop within {deadline_s:.0f} s: killed")
+
+    def _close(self, doors: Iterable[str]) -> None:
+        """Let nginx finish what it has begun; SIGTERM would break it off."""
+        for name in doors:
+            self.processes.signal(name, signal.SIGQUIT)
+            with suppress(StackError):
+                self.wait_dead(name, EDGE_CLOSE_DEADLINE_S)
 
     def _part_specs(self) -> list[Spec]:
         """Fetch what is missing and say how each part is started."""
@@ -284,6 +306,12 @@ class NativeStack:
                 f"    {line}", markup=False, highlight=False, soft_wrap=True
             )
         return StackError(cause, f"see {log}")
+
+    def _refuse_taken_edge_ports(self) -> None:
+        self._refuse_taken_ports([edge.NAME])
+        port = self.layout.ports.edge_http
+        if self.processes.find(edge.NAME) is None and is_taken(port):
+            raise port_taken("edge_http", port)
 
     def _refuse_taken_ports(self, names: Iterable[str]) -> None:
         for name in names:

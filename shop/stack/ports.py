@@ -9,6 +9,8 @@ from pathlib import Path
 from shop.stack.errors import StackError
 
 LOOPBACK = "127.0.0.1"
+# Where the edge calls the gateway from, so that X-Forwarded-For is believed of nobody else.
+EDGE_SOURCE = "127.0.0.2"
 HIGHEST_PORT = 65535
 OFFSET_VARIABLE = "SHOP_PORT_OFFSET"
 # Below where outgoing connections take theirs from, so a killed server finds its port free.
