@@ -6,7 +6,10 @@ Both live for the session, in a temporary folder, and leave nothing behind.
 
 import asyncio
 import itertools
+import os
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass
 
 import httpx2
 import pytest
@@ -21,6 +24,7 @@ from common_lib.cache import create_redis
 from common_lib.database import Database
 from common_lib.settings import DatabaseSettings
 from shop.migrations import upgrade
+from shop.stack.edge import Edge
 from shop.stack.layout import Layout
 from shop.stack.native import NativeStack
 from shop.stack.progress import Progress
@@ -40,6 +44,14 @@ TEST_ENVIRONMENT = {
 }
 
 _scratch_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Entrance:
+    """A base URL, and whose certificate is taken there."""
+
+    url: str
+    trust: ssl.SSLContext | bool = True
 
 
 @pytest.fixture(scope="session")
@@ -129,12 +141,34 @@ async def open_database(parts: NativeStack) -> AsyncIterator[Callable[[str], Dat
         await database.close()
 
 
+@pytest.fixture(scope="session")
+def edge(stack: NativeStack) -> Edge:
+    """Nginx with TLS and the firewall, in front of the stack's gateway; quick to lose patience."""
+    return stack.start_edge(
+        {
+            "SHOP_EDGE_HEADER_TIMEOUT_S": "2",
+            "SHOP_EDGE_BODY_TIMEOUT_S": "2",
+            "SHOP_EDGE_LOG_LEVEL": os.environ.get("SHOP_EDGE_LOG_LEVEL", "crit"),
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def entrance(request: pytest.FixtureRequest, stack: NativeStack) -> Entrance:
+    """Where the tests enter the shop: the gateway, with SHOP_TEST_ENTRANCE=edge the edge."""
+    if os.environ.get("SHOP_TEST_ENTRANCE") == "edge":
+        edge: Edge = request.getfixturevalue("edge")
+        return Entrance(edge.url, edge.trust())
+    return Entrance(stack.layout.url("gateway"))
+
+
 @pytest.fixture
-async def http(stack: NativeStack) -> AsyncIterator[httpx2.AsyncClient]:
-    """A client of the gateway."""
+async def http(entrance: Entrance) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client of the entrance."""
     limits = httpx2.Limits(max_connections=200, max_keepalive_connections=200)
-    base_url = stack.layout.url("gateway")
-    async with httpx2.AsyncClient(base_url=base_url, limits=limits, timeout=60) as client:
+    async with httpx2.AsyncClient(
+        base_url=entrance.url, verify=entrance.trust, limits=limits, timeout=60
+    ) as client:
         yield client
 
 

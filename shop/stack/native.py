@@ -127,7 +127,7 @@ class NativeStack:
         self.start_processes([name], env, wait=wait)
 
     def start_edge(self, settings: Mapping[str, str] | None = None) -> edge.Edge:
-        """Start nginx before the gateway, fetched if need be; ``settings`` are SHOP_EDGE_* of it."""
+        """Start nginx before the gateway, fetched if need be; ``settings`` are SHOP_EDGE_*."""
         self._refuse_taken_edge_ports()
         with self._alone_with_downloads():
             edge.prepare(self.layout, self.progress)
