@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Mapping, Sequence
+from math import ceil
 from typing import Any, Final
 
 import orjson
@@ -47,10 +48,14 @@ class RateLimited(Rejected):
 
 def limit_headers(verdict: Verdict) -> list[Header]:
     """RateLimit-Policy and RateLimit (draft-ietf-httpapi-ratelimit-headers-10)."""
-    wait_s = max(1, -int(-verdict.free_in_s // 1))
+    policies = [f'"{count.policy}";q={count.limit};w={WINDOW_S}' for count in verdict.counts]
+    counts = [
+        f'"{count.policy}";r={count.remaining};t={max(1, ceil(count.free_in_s))}'
+        for count in verdict.counts
+    ]
     return [
-        (b"ratelimit-policy", b'"default";q=%d;w=%d' % (verdict.limit, WINDOW_S)),
-        (b"ratelimit", b'"default";r=%d;t=%d' % (verdict.remaining, wait_s)),
+        (b"ratelimit-policy", ", ".join(policies).encode()),
+        (b"ratelimit", ", ".join(counts).encode()),
     ]
 
 

@@ -5,6 +5,7 @@ The services check tokens and rights themselves; a request without a token passe
 
 import re
 from collections import OrderedDict
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from common_lib.auth import (
@@ -17,7 +18,9 @@ from common_lib.auth import (
     revocation_keys,
     trusted_without_redis,
 )
-from gateway.limits import Limiter, Subject, Verdict
+from gateway.headers import limit_key
+from gateway.limits import Limiter, Policy, Subject, Verdict
+from gateway.settings import GatewaySettings
 
 # Tokens in addresses end up in logs and histories (RFC 6750, 2.3 and 5.3).
 _TOKEN_IN_QUERY: Final = re.compile(
@@ -25,6 +28,28 @@ _TOKEN_IN_QUERY: Final = re.compile(
 )
 _BEARER: Final = b"bearer "
 _MAX_KNOWN: Final = 20_000
+_MAX_ADDRESSES: Final = 10_000
+
+DEFAULT: Final = "default"
+WEBHOOK: Final = "webhook"
+# What an address may POST less often than all else, and the policy that says how often.
+GUARDED: Final[Mapping[str, str]] = {
+    "/api/auth/login": "login",
+    "/api/users": "register",
+    "/api/auth/password/forgot": "forgot",
+    "/api/auth/mfa/challenge": "mfa",
+}
+
+
+def policies(settings: GatewaySettings) -> list[Policy]:
+    return [
+        Policy(DEFAULT, settings.rate_limit_per_minute),
+        Policy(WEBHOOK, settings.webhook_limit_per_minute),
+        Policy("login", settings.login_limit_per_minute),
+        Policy("register", settings.register_limit_per_minute),
+        Policy("forgot", settings.forgot_limit_per_minute),
+        Policy("mfa", settings.mfa_limit_per_minute),
+    ]
 
 
 def refuse_token_in_query(query: bytes) -> None:
@@ -49,13 +74,13 @@ class Caller(NamedTuple):
 
 
 class Callers:
-    """Who stands behind a token, with what is ready for counting their requests."""
+    """Who is behind a request, with what is ready for counting it."""
 
-    def __init__(self, verifier: TokenVerifier, limiter: Limiter, limit: int) -> None:
+    def __init__(self, verifier: TokenVerifier, limiter: Limiter) -> None:
         self._verifier = verifier
         self._limiter = limiter
-        self._limit = limit
         self._known: OrderedDict[str, Caller] = OrderedDict()
+        self._addresses: OrderedDict[tuple[str, str], Subject] = OrderedDict()
 
     async def identify(self, token: str) -> Caller:
         """Return the caller. Raises the token's 401, or Unavailable without a key to check by."""
@@ -68,9 +93,27 @@ class Callers:
                 self._known.popitem(last=False)
         return caller
 
+    def at(self, address: str, policy: str = DEFAULT) -> Subject:
+        """Return who is counted where no token names anybody: the client's address."""
+        found = self._addresses.get((address, policy))
+        if found is None:
+            key = f"{policy}:{limit_key(address)}"
+            found = self._addresses[address, policy] = self._limiter.subject(key, policy)
+            if len(self._addresses) > _MAX_ADDRESSES:
+                self._addresses.popitem(last=False)
+        return found
+
+    def guard(self, path: str, address: str) -> Subject | None:
+        """Return who is counted besides, by address, where a POST tries a secret or makes accounts.
+
+        The path is the decoded one, by which the service behind chooses what to do.
+        """
+        policy = GUARDED.get(path)
+        return None if policy is None else self.at(address, policy)
+
     def _new(self, principal: Principal) -> Caller:
         keys = revocation_keys(principal)
-        return Caller(principal, self._limiter.subject(f"u:{principal.user_id}", self._limit, keys))
+        return Caller(principal, self._limiter.subject(f"u:{principal.user_id}", DEFAULT, keys))
 
 
 def ensure_not_revoked(principal: Principal, verdict: Verdict) -> None:

@@ -2,12 +2,14 @@
 
 Fixed windows, sliding counters and GCRA with a burst let up to twice N through in some 60 s; a ring
 of the last N moments does not. Requests that arrive in one tick of the event loop share a write.
+Whatever becomes of Redis, no process lets more than N through in any 60 s (ADR 0029).
 """
 
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
 
 from prometheus_client import Counter
 
@@ -16,121 +18,266 @@ from gateway.redis_pipe import RedisPipe, pack
 WINDOW_S: Final = 60
 _WINDOW_US: Final = WINDOW_S * 1_000_000
 _MAX_LOCAL_KEYS: Final = 50_000
-_WITHOUT_REVOCATION: Final = 3
+# Limits beyond this protect the machine, not an account: not worth a memory of every request.
+_WIDEST_REMEMBERED: Final = 10_000
 
 LIMITED = Counter("gateway_limited_total", "Requests refused by the rate limit", ["by"])
 _BY_REDIS = LIMITED.labels("redis")
 _BY_PROCESS = LIMITED.labels("process")
 
-# KEYS: ring, session, role (the last two only with a token). ARGV: N, window in µs.
-# The ring is a list, newest first; what is older than the window falls off its end, so its length
-# is the number of admitted requests in the window. Answers: admitted, left, µs until one is free.
+# KEYS: the rings, then session and role (the last two only with a token). ARGV: for each ring its
+# limit and its window in µs. A ring is a list, newest first; what is older than the window falls
+# off its end, so its length is the number of requests let in within the window. A request is let
+# in, and counted, where all rings have room. Answers: let in, session, role, and for each ring
+# what is left and the µs until one more is free.
 RING_SCRIPT: Final = """
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
-local limit, window = tonumber(ARGV[1]), tonumber(ARGV[2])
-local oldest = tonumber(redis.call('LINDEX', KEYS[1], -1))
-while oldest and now - oldest > window do
-  redis.call('RPOP', KEYS[1])
-  oldest = tonumber(redis.call('LINDEX', KEYS[1], -1))
+local rings = #ARGV / 2
+local used, oldest, admitted = {}, {}, 1
+for i = 1, rings do
+  local limit, window = tonumber(ARGV[2 * i - 1]), tonumber(ARGV[2 * i])
+  local last = tonumber(redis.call('LINDEX', KEYS[i], -1))
+  while last and now - last > window do
+    redis.call('RPOP', KEYS[i])
+    last = tonumber(redis.call('LINDEX', KEYS[i], -1))
+  end
+  used[i], oldest[i] = redis.call('LLEN', KEYS[i]), last
+  if used[i] >= limit then admitted = 0 end
+  if used[i] > limit then oldest[i] = tonumber(redis.call('LINDEX', KEYS[i], limit - 1)) end
 end
-local used = redis.call('LLEN', KEYS[1])
-local admitted = 0
-if used < limit then
-  used = redis.call('LPUSH', KEYS[1], string.format('%.0f', now))
-  redis.call('PEXPIRE', KEYS[1], math.ceil(window / 1000) + 1)
-  admitted = 1
-elseif used > limit then
-  oldest = tonumber(redis.call('LINDEX', KEYS[1], limit - 1))
+local answer = {admitted, false, false}
+if KEYS[rings + 1] then
+  local known = redis.call('MGET', KEYS[rings + 1], KEYS[rings + 2])
+  answer[2], answer[3] = known[1], known[2]
 end
-local answer = {admitted, math.max(0, limit - used), (oldest or now) + window - now}
-if KEYS[2] then
-  local known = redis.call('MGET', KEYS[2], KEYS[3])
-  answer[4], answer[5] = known[1], known[2]
+for i = 1, rings do
+  local limit, window = tonumber(ARGV[2 * i - 1]), tonumber(ARGV[2 * i])
+  if admitted == 1 then
+    used[i] = redis.call('LPUSH', KEYS[i], string.format('%.0f', now))
+    redis.call('PEXPIRE', KEYS[i], math.ceil(window / 1000) + 1)
+    oldest[i] = oldest[i] or now
+  end
+  answer[2 * i + 2] = math.max(0, limit - used[i])
+  answer[2 * i + 3] = oldest[i] and oldest[i] + window - now or 0
 end
 return answer
 """
 
 
-class Verdict(NamedTuple):
-    """What is known about a request's caller. `free_in_s`: when the next request frees itself."""
+@dataclass(slots=True, eq=False)
+class Policy:
+    """How many requests in any 60 s; a changed `limit` holds from the next request on."""
 
-    is_admitted: bool
+    name: str
+    limit: int
+
+
+class Count(NamedTuple):
+    """How a caller stands under one policy. `free_in_s`: when the next place frees itself."""
+
+    policy: str
     limit: int
     remaining: int
     free_in_s: float
+
+
+class Verdict(NamedTuple):
+    """What is known about a request's caller; the strictest policy's count comes first."""
+
+    is_admitted: bool
+    counts: Sequence[Count]
     session: bytes | None = None
     role: bytes | None = None
     # False when Redis did not answer: the count is this process's own, revocation is unknown.
     is_shared: bool = True
 
+    @property
+    def retry_after_s(self) -> float:
+        """Return when every policy that is used up has room again."""
+        return max(count.free_in_s for count in self.counts if not count.remaining)
 
-class Subject(NamedTuple):
-    """Somebody who is counted, with the ready Redis command that counts."""
 
-    key: str
-    limit: int
-    command: bytes
+class Subject:
+    """Somebody who is counted under a policy; `revocation` names the two keys to be fetched."""
+
+    __slots__ = ("_command", "_packed_for", "key", "policy", "revocation")
+
+    def __init__(self, key: str, policy: Policy, revocation: Sequence[str] = ()) -> None:
+        self.key = key
+        self.policy = policy
+        self.revocation = revocation
+        self._command = b""
+        self._packed_for = 0
+
+    def command(self, sha: str) -> bytes:
+        """Return the Redis command that counts, kept for as long as the limit stays."""
+        if self._packed_for != self.policy.limit:
+            self._packed_for = self.policy.limit
+            self._command = _command(sha, (self,))
+        return self._command
+
+
+def _command(sha: str, subjects: Sequence[Subject]) -> bytes:
+    keys = [f"rate:{subject.key}" for subject in subjects]
+    limits = [size for subject in subjects for size in (subject.policy.limit, _WINDOW_US)]
+    for subject in subjects:
+        keys.extend(subject.revocation)
+    return pack("EVALSHA", sha, len(keys), *keys, *limits)
 
 
 class LocalLimiter:
-    """The same rule within this process, for as long as Redis is away."""
+    """The same rule over what this process let in. Moments are in seconds, on any one clock."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(self) -> None:
         self._rings: OrderedDict[str, deque[float]] = OrderedDict()
 
-    def check(self, key: str, limit: int) -> Verdict:
-        now = self._clock()
-        ring = self._ring(key)
-        while ring and now - ring[0] > WINDOW_S:
-            ring.popleft()
-        is_admitted = len(ring) < limit
+    def check(self, subjects: Sequence[Subject], now: float) -> Verdict:
+        """Count a request where every subject has room for it."""
+        rings = [self._recent(subject.key, now) for subject in subjects]
+        is_admitted = all(
+            len(ring) < subject.policy.limit for ring, subject in zip(rings, subjects, strict=True)
+        )
         if is_admitted:
-            ring.append(now)
-        # With a limit lowered meanwhile several must leave before the next may enter.
-        blocking = ring[max(0, len(ring) - limit)]
-        left = max(0, limit - len(ring))
-        return Verdict(is_admitted, limit, left, blocking + WINDOW_S - now, is_shared=False)
+            rings = [self._add(subject.key, now) for subject in subjects]
+        counts = [
+            _own_count(subject.policy, ring, now)
+            for ring, subject in zip(rings, subjects, strict=True)
+        ]
+        return Verdict(is_admitted, counts, is_shared=False)
 
-    def _ring(self, key: str) -> deque[float]:
+    def record(self, subjects: Iterable[Subject], now: float) -> None:
+        """Remember a request that Redis has let in."""
+        for subject in subjects:
+            if subject.policy.limit <= _WIDEST_REMEMBERED:
+                self._recent(subject.key, now)
+                self._add(subject.key, now)
+
+    def withdraw(self, subjects: Iterable[Subject], moment: float) -> None:
+        """Forget a request counted at `moment`, which Redis has refused."""
+        for subject in subjects:
+            ring = self._recent(subject.key, moment)
+            if moment in ring:
+                ring.remove(moment)
+
+    def _recent(self, key: str, now: float) -> deque[float]:
         ring = self._rings.get(key)
         if ring is None:
-            ring = self._rings[key] = deque()
-            if len(self._rings) > _MAX_LOCAL_KEYS:
-                self._rings.popitem(last=False)
-        self._rings.move_to_end(key)
+            return deque()
+        while ring and now - ring[0] > WINDOW_S:
+            ring.popleft()
         return ring
+
+    def _add(self, key: str, now: float) -> deque[float]:
+        ring = self._rings.get(key)
+        if ring is None:
+            self._drop_idle(now)
+            ring = self._rings[key] = deque()
+        else:
+            self._rings.move_to_end(key)
+        ring.append(now)
+        return ring
+
+    def _drop_idle(self, now: float) -> None:
+        """Drop up to two rings that hold nothing recent, for the one that comes."""
+        for _ in range(2):
+            if not self._rings:
+                return
+            ring = next(iter(self._rings.values()))
+            if ring and now - ring[-1] <= WINDOW_S and len(self._rings) < _MAX_LOCAL_KEYS:
+                return
+            self._rings.popitem(last=False)
+
+
+def _own_count(policy: Policy, ring: deque[float], now: float) -> Count:
+    # With a limit lowered meanwhile several must leave before the next may enter.
+    free_in_s = ring[max(0, len(ring) - policy.limit)] + WINDOW_S - now if ring else 0.0
+    return Count(policy.name, policy.limit, max(0, policy.limit - len(ring)), free_in_s)
 
 
 class Limiter:
-    """Asks Redis; counts within this process while Redis is away."""
+    """Asks Redis; counts within this process while Redis is away, and twice for a minute after."""
 
-    def __init__(self, pipe: RedisPipe, local: LocalLimiter | None = None) -> None:
+    def __init__(
+        self,
+        pipe: RedisPipe,
+        policies: Iterable[Policy],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.policies = {policy.name: policy for policy in policies}
         self._pipe = pipe
-        self._local = local or LocalLimiter()
+        self._local = LocalLimiter()
+        self._clock = clock
+        self._doubted_until = 0.0
+        pipe.on_change = self._doubt
 
-    def subject(self, key: str, limit: int, revocation: Sequence[str] = ()) -> Subject:
-        """Return who is counted under `key`; `revocation` names the two keys to be fetched."""
-        keys = (f"rate:{key}", *revocation)
-        command = pack("EVALSHA", self._pipe.sha, len(keys), *keys, limit, _WINDOW_US)
-        return Subject(key, limit, command)
+    def set_limit(self, policy: str, limit: int) -> None:
+        """Change a limit from the next request on. Raises KeyError, or ValueError below 1."""
+        if limit < 1:
+            raise ValueError("a limit is at least 1")
+        self.policies[policy].limit = limit
 
-    async def check(self, subject: Subject) -> Verdict:
-        """Count a request; never raises."""
-        reply = await self._pipe.send(subject.command)
+    def subject(self, key: str, policy: str, revocation: Sequence[str] = ()) -> Subject:
+        return Subject(key, self.policies[policy], revocation)
+
+    async def check(self, subject: Subject, guard: Subject | None = None) -> Verdict:
+        """Count a request under one policy, or under two at once; never raises."""
+        if guard is None:
+            subjects: tuple[Subject, ...] = (subject,)
+            command = subject.command(self._pipe.sha)
+        else:
+            subjects = (guard, subject)
+            command = _command(self._pipe.sha, subjects)
+        if self._clock() < self._doubted_until:
+            return await self._check_twice(subjects, command)
+        reply = await self._pipe.send(command)
         if not isinstance(reply, list):
-            return self._locally(subject)
-        is_admitted = reply[0] == 1
-        if not is_admitted:
+            return self._alone(subjects)
+        verdict = _verdict(subjects, reply)
+        if verdict.is_admitted:
+            self._local.record(subjects, self._clock())
+        else:
             _BY_REDIS.inc()
-        free_in_s = reply[2] / 1_000_000
-        if len(reply) > _WITHOUT_REVOCATION:
-            return Verdict(is_admitted, subject.limit, reply[1], free_in_s, reply[3], reply[4])
-        return Verdict(is_admitted, subject.limit, reply[1], free_in_s)
+        return verdict
 
-    def _locally(self, subject: Subject) -> Verdict:
-        verdict = self._local.check(subject.key, subject.limit)
+    def _alone(self, subjects: Sequence[Subject]) -> Verdict:
+        self._doubt()
+        verdict = self._local.check(subjects, self._clock())
         if not verdict.is_admitted:
             _BY_PROCESS.inc()
         return verdict
+
+    def _doubt(self) -> None:
+        """From now on for a window Redis may not know all that this process has let in."""
+        self._doubted_until = self._clock() + WINDOW_S
+
+    async def _check_twice(self, subjects: Sequence[Subject], command: bytes) -> Verdict:
+        """Let in what has room both in Redis and in what this process remembers."""
+        moment = self._clock()
+        own = self._local.check(subjects, moment)
+        if not own.is_admitted:
+            _BY_PROCESS.inc()
+            # Known to be over the limit: whether Redis answers makes no difference.
+            return own._replace(is_shared=True)
+        reply = await self._pipe.send(command)
+        if not isinstance(reply, list):
+            self._doubt()
+            return own
+        verdict = _verdict(subjects, reply)
+        if not verdict.is_admitted:
+            _BY_REDIS.inc()
+            self._local.withdraw(subjects, moment)
+        return verdict
+
+
+def _verdict(subjects: Sequence[Subject], reply: Sequence[Any]) -> Verdict:
+    counts = [
+        Count(
+            subject.policy.name,
+            subject.policy.limit,
+            reply[place],
+            reply[place + 1] / 1_000_000,
+        )
+        for place, subject in zip(range(3, len(reply), 2), subjects, strict=True)
+    ]
+    return Verdict(reply[0] == 1, counts, reply[1], reply[2])

@@ -13,7 +13,7 @@ from common_lib.cache import create_redis
 from common_lib.errors import Unavailable
 from common_lib.runtime import Check, background, create_app, every, metrics_server, serve
 from common_lib.settings import Profile
-from gateway import pages
+from gateway import auth, pages
 from gateway.edge import EdgeLimits, EdgeProtocol
 from gateway.limits import RING_SCRIPT, Limiter
 from gateway.pool import Upstream
@@ -56,7 +56,8 @@ async def _wired(app: FastAPI, settings: GatewaySettings, keys: JwksCache) -> As
     verifier = TokenVerifier(keys, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
     upstreams = build_upstreams(settings)
     pipe = RedisPipe(settings.redis_url, RING_SCRIPT, timeout_s=settings.redis_timeout_s)
-    app.state.gateway = Gateway(settings, upstreams, verifier, Limiter(pipe))
+    limiter = Limiter(pipe, auth.policies(settings))
+    app.state.gateway = Gateway(settings, upstreams, verifier, limiter)
     app.state.openapi = pages.OpenApi(upstreams)
     app.state.checks = {
         "redis": Check(redis.ping, is_required=False),

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -30,12 +29,11 @@ from gateway.headers import (
     Header,
     RequestHead,
     client_of,
-    limit_key,
     new_request_id,
     new_traceparent,
     read_head,
 )
-from gateway.limits import Limiter, Subject, Verdict
+from gateway.limits import Limiter, Verdict
 from gateway.pool import ClientGone, ClientLink, Connection, Upstream
 from gateway.routes import Route, match
 from gateway.settings import GatewaySettings
@@ -49,7 +47,6 @@ _LINGER_S: Final = 5.0
 _SAMPLED: Final = b"-01"
 _SLOW_CLIENT_S: Final = 30.0
 _SERVER_ERROR: Final = 500
-_MAX_ADDRESSES: Final = 10_000
 
 SHED = Counter("gateway_shed_total", "Requests refused because too many were in flight")
 
@@ -95,27 +92,10 @@ class Gateway:
     ) -> None:
         self.settings = settings
         self.upstreams = upstreams
-        self.callers = auth.Callers(verifier, limiter, settings.rate_limit_per_minute)
+        self.callers = auth.Callers(verifier, limiter)
         self.limiter = limiter
         self.cors = Cors(settings.cors_origins)
         self.in_flight = 0
-        self._addresses: OrderedDict[tuple[str, bool], Subject] = OrderedDict()
-
-    def subject_of(self, address: str, *, is_webhook: bool) -> Subject:
-        """Return who is counted where no token names anybody: the client's address."""
-        found = self._addresses.get((address, is_webhook))
-        if found is None:
-            found = self._new_subject(address, is_webhook=is_webhook)
-            self._addresses[address, is_webhook] = found
-            if len(self._addresses) > _MAX_ADDRESSES:
-                self._addresses.popitem(last=False)
-        return found
-
-    def _new_subject(self, address: str, *, is_webhook: bool) -> Subject:
-        key = limit_key(address)
-        if is_webhook:
-            return self.limiter.subject(f"w:{key}", self.settings.webhook_limit_per_minute)
-        return self.limiter.subject(f"a:{key}", self.settings.rate_limit_per_minute)
 
     async def answer(self, route: Route | None, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; every refusal is a problem document."""
@@ -270,16 +250,21 @@ class Exchange:
         """Check the token and count the request; revocation and limit are one round trip."""
         gateway = self._gateway
         authorization = self._head.authorization
-        if authorization is None or route.is_webhook:
-            subject = gateway.subject_of(self._client_address(), is_webhook=route.is_webhook)
+        if route.is_webhook:
+            subject = gateway.callers.at(self._client_address(), auth.WEBHOOK)
+        elif authorization is None:
+            subject = gateway.callers.at(self._client_address())
         else:
             caller = await gateway.callers.identify(auth.bearer_token(authorization))
             self._principal, subject = caller
-        self._verdict = verdict = await gateway.limiter.check(subject)
+        guard = None
+        if self._method == "POST":
+            guard = gateway.callers.guard(self._scope["path"], self._client_address())
+        self._verdict = verdict = await gateway.limiter.check(subject, guard)
         if self._principal is not None:
             auth.ensure_not_revoked(self._principal, verdict)
         if not verdict.is_admitted:
-            raise RateLimited(retry_after_s=verdict.free_in_s)
+            raise RateLimited(retry_after_s=verdict.retry_after_s)
 
     def _client_address(self) -> str:
         client = self._scope.get("client")

@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, cast
 
 import hiredis
@@ -33,6 +33,8 @@ class RedisPipe(asyncio.Protocol):
         self.sha = hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()
         self._script = script
         self._timeout_s = timeout_s
+        # Called when the connection has been made and when it has been lost.
+        self.on_change: Callable[[], None] = lambda: None
         self._target = parse_url(url)
         self._reader = hiredis.Reader()
         self._transport: asyncio.Transport | None = None
@@ -133,6 +135,7 @@ class RedisPipe(asyncio.Protocol):
         if transport is not None:
             transport.abort()
             self._rest(reason)
+        self.on_change()
         self._outgoing.clear()
         waiting, self._waiting = self._waiting, deque()
         for _, future in waiting:
@@ -144,6 +147,7 @@ class RedisPipe(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._reader = hiredis.Reader()
         self._transport = cast("asyncio.Transport", transport)
+        self.on_change()
         for command in self._greeting():
             self._queue(command, None)
 

@@ -19,6 +19,11 @@ class GatewaySettings(ServiceSettings):
     # Requests in any 60 s: of a user, of an address without a token, of a webhook sender's address.
     rate_limit_per_minute: Annotated[int, Field(ge=1)] = 100
     webhook_limit_per_minute: Annotated[int, Field(ge=1)] = 6000
+    # Of an address, besides: logins, registrations, forgotten passwords, second factors.
+    login_limit_per_minute: Annotated[int, Field(ge=1)] = 20
+    register_limit_per_minute: Annotated[int, Field(ge=1)] = 10
+    forgot_limit_per_minute: Annotated[int, Field(ge=1)] = 5
+    mfa_limit_per_minute: Annotated[int, Field(ge=1)] = 10
     redis_timeout_s: float = 0.1
 
     max_header_bytes: int = 16 * 1024

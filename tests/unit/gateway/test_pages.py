@@ -2,7 +2,7 @@ from typing import Any
 
 from gateway.answers import Cors, limit_headers, may_compress
 from gateway.headers import RequestHead
-from gateway.limits import Verdict
+from gateway.limits import Count, Verdict
 from gateway.pages import merge, problem_rows
 
 
@@ -84,7 +84,8 @@ def test_answers_with_tokens_are_never_compressed() -> None:
 
 
 def test_the_wait_is_rounded_up() -> None:
-    headers = dict(limit_headers(Verdict(is_admitted=False, limit=100, remaining=0, free_in_s=0.2)))
+    counts = [Count("default", limit=100, remaining=0, free_in_s=0.2)]
+    headers = dict(limit_headers(Verdict(is_admitted=False, counts=counts)))
 
     assert headers[b"ratelimit"] == b'"default";r=0;t=1'
     assert headers[b"ratelimit-policy"] == b'"default";q=100;w=60'
