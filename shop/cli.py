@@ -7,6 +7,7 @@ import signal
 import subprocess
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Annotated
 
@@ -31,8 +32,14 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+keys = typer.Typer(no_args_is_help=True, help="Show the keys that sign tokens, and replace them.")
+app.add_typer(keys, name="keys")
 console = Console()
 complaints = Console(stderr=True)
+OfServices = Annotated[bool, typer.Option("--service", help="The key services call each other by.")]
+SigningFile = Annotated[
+    Path | None, typer.Option(help="The file that signs, where it is not the local stack's.")
+]
 
 
 @app.command()
@@ -187,12 +194,33 @@ def reindex(
         importlib.import_module("shop.reindex").run(target)
 
 
-def _run_tool(module: str, **arguments: object) -> None:
+@keys.command("list")
+def list_keys(service: OfServices = False, file: SigningFile = None) -> None:
+    """Show which key signs, which signs next, and which are still believed."""
+    _run_tool("shop.keys", "show", service=service, file=file)
+
+
+@keys.command("rotate")
+def rotate_keys(
+    service: OfServices = False,
+    now: Annotated[
+        bool, typer.Option("--now", help="The key leaked: all its tokens end with it.")
+    ] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="The waiting key leaked, too; implies --now.")
+    ] = False,
+    file: SigningFile = None,
+) -> None:
+    """Let the next key sign; nobody is logged out, unless the old one leaked."""
+    _run_tool("shop.keys", "rotate", service=service, now=now, all_keys=everything, file=file)
+
+
+def _run_tool(module: str, name: str = "run", **arguments: object) -> None:
     """Load a tool only when it is called: each brings libraries that `shop up` does without."""
     with _told_plainly():
         if importlib.util.find_spec(module) is None:
             raise StackError(f"{module} is not part of this installation", "reinstall the shop")
-        importlib.import_module(module).run(**arguments)
+        getattr(importlib.import_module(module), name)(**arguments)
 
 
 def _stack() -> NativeStack | docker.DockerStack:

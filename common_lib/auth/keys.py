@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import jwt
 import structlog
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
@@ -49,6 +50,9 @@ class SigningKey:
             return cls(path.read_bytes())
         except OSError as error:
             raise ValueError(f"the signing key {path} cannot be read: {error.strerror}") from None
+        except (TypeError, UnsupportedAlgorithm, ValueError):
+            # What cryptography says of it could quote the key.
+            raise ValueError(f"{path} holds no plain EC P-256 private key in PEM") from None
 
     def find(self, key_id: str) -> ec.EllipticCurvePublicKey | None:
         return self.public if key_id == self.key_id else None

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from shop.stack.key_files import create_if_absent, write_for_owner
 
-KEY_NAMES = ("jwt", "service")
+# Those that sign, and those that are known already and sign after the next rotation.
+KEY_NAMES = ("jwt", "jwt.next", "service", "service.next")
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 OWNER_ONLY = 0o600
 _PEM = ".pem"
+# Before the PEM, where readers of keys pass it over: the production profile refuses such a file.
+DEVELOPMENT_MARK = b"Made for development.\n"
 
 
 def new_signing_key() -> bytes:
@@ -25,7 +27,7 @@ def new_signing_key() -> bytes:
 
 def new_key(path: Path) -> bytes:
     """Return a new key of the kind that the file's name asks for."""
-    return new_signing_key() if path.suffix == _PEM else Fernet.generate_key()
+    return DEVELOPMENT_MARK + new_signing_key() if path.suffix == _PEM else Fernet.generate_key()
 
 
 def create_if_absent(path: Path) -> bool:

@@ -49,7 +49,8 @@ def test_the_secrets_are_made_once_and_for_the_owner_alone(tmp_path: Path) -> No
     first, second = load_or_create(tmp_path / "keys"), load_or_create(tmp_path / "keys")
     assert first == second
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "keys").iterdir()}
-    made = ("field.key", "jwt.pem", "secrets.json", "service.pem")
+    signing = ("jwt.pem", "jwt.next.pem", "service.pem", "service.next.pem")
+    made = (*signing, "field.key", "secrets.json")
     assert modes == dict.fromkeys(made, 0o600)
 
 
