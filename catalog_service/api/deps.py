@@ -21,6 +21,17 @@ from common_lib.errors import PreconditionFailed
 from common_lib.runtime.hot_reads import names_tag, pack
 
 JSON: Final = "application/json"
+# For the OpenAPI document: what `expected_version` reads.
+IF_MATCH: Final = {
+    "parameters": [
+        {
+            "name": "If-Match",
+            "in": "header",
+            "description": "The ETag of what was seen; 412 if it was changed since.",
+            "schema": {"type": "string"},
+        }
+    ]
+}
 _VERSION_TAG: Final = re.compile(r'^(?:W/)?"(\d{1,10})(?:-[0-9a-f]{1,8})?"$')
 
 

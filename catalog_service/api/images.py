@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
-from catalog_service.api.deps import Merchant, Wired, expected_version, json_response
+from catalog_service.api.deps import IF_MATCH, Merchant, Wired, expected_version, json_response
 from catalog_service.schemas.images import AttachedImage, AttachIn, PresignIn, PresignOut
 from catalog_service.services.images import image_out
 from catalog_service.services.products import Expectation
@@ -30,6 +30,7 @@ async def presign_image(
     status_code=HTTPStatus.CREATED,
     response_model=AttachedImage,
     responses={HTTPStatus.OK: {"model": AttachedImage}},
+    openapi_extra=IF_MATCH,
 )
 async def attach_image(
     product_id: UUID, body: AttachIn, principal: Merchant, request: Request, deps: Wired
@@ -47,7 +48,11 @@ async def attach_image(
     )
 
 
-@router.delete("/{product_id:uuid}/images/{image_id:uuid}", status_code=HTTPStatus.NO_CONTENT)
+@router.delete(
+    "/{product_id:uuid}/images/{image_id:uuid}",
+    status_code=HTTPStatus.NO_CONTENT,
+    openapi_extra=IF_MATCH,
+)
 async def remove_image(
     product_id: UUID, image_id: UUID, principal: Merchant, request: Request, deps: Wired
 ) -> Response:

@@ -5,7 +5,14 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from catalog_service.api.deps import Merchant, Wired, expected_version, json_response, tagged
+from catalog_service.api.deps import (
+    IF_MATCH,
+    Merchant,
+    Wired,
+    expected_version,
+    json_response,
+    tagged,
+)
 from catalog_service.api.paging import Cursor, Limit, only_parameters, page_response
 from catalog_service.schemas.inventory import (
     AdjustIn,
@@ -69,7 +76,7 @@ async def get_stock(
     return packed_response(request, packed)
 
 
-@router.put("/{variant_id}", response_model=StockOut)
+@router.put("/{variant_id}", response_model=StockOut, openapi_extra=IF_MATCH)
 async def set_reorder_level(
     variant_id: str, body: ReorderLevelIn, principal: Merchant, request: Request, deps: Wired
 ) -> Response:
@@ -101,7 +108,7 @@ async def list_movements(
     return page_response(request, page, cache_control=PRIVATE)
 
 
-@router.post("/{variant_id}/adjust", response_model=StockOut)
+@router.post("/{variant_id}/adjust", response_model=StockOut, openapi_extra=IF_MATCH)
 async def adjust_stock(
     variant_id: str, body: AdjustIn, principal: Merchant, request: Request, deps: Wired
 ) -> Response:

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
-from catalog_service.api.deps import Merchant, Wired, expected_version, json_response
+from catalog_service.api.deps import IF_MATCH, Merchant, Wired, expected_version, json_response
 from catalog_service.schemas.products import VariantAdd, VariantList, VariantOut, VariantUpdate
 from catalog_service.services import products, variants
 from common_lib.auth import MaybeUser
@@ -28,7 +28,7 @@ async def list_variants(product_id: UUID, principal: MaybeUser, deps: Wired) -> 
     )
 
 
-@router.post("", status_code=HTTPStatus.CREATED, response_model=VariantOut)
+@router.post("", status_code=HTTPStatus.CREATED, response_model=VariantOut, openapi_extra=IF_MATCH)
 async def add_variant(
     product_id: UUID, body: VariantAdd, principal: Merchant, request: Request, deps: Wired
 ) -> Response:
@@ -45,7 +45,7 @@ async def add_variant(
     return _answer(variant, version, HTTPStatus.CREATED)
 
 
-@router.put("/{variant_id:uuid}", response_model=VariantOut)
+@router.put("/{variant_id:uuid}", response_model=VariantOut, openapi_extra=IF_MATCH)
 async def change_variant(
     *,
     product_id: UUID,
@@ -69,7 +69,7 @@ async def change_variant(
     return _answer(variant, version, HTTPStatus.OK)
 
 
-@router.delete("/{variant_id:uuid}", status_code=HTTPStatus.NO_CONTENT)
+@router.delete("/{variant_id:uuid}", status_code=HTTPStatus.NO_CONTENT, openapi_extra=IF_MATCH)
 async def deactivate_variant(
     product_id: UUID, variant_id: UUID, principal: Merchant, request: Request, deps: Wired
 ) -> Response:

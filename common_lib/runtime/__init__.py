@@ -25,6 +25,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from common_lib import problems, telemetry
 from common_lib.errors import Unavailable
 from common_lib.http_client import deadline
+from common_lib.runtime.documents import DescribedApp
 from common_lib.runtime.draining import DRAINING, Drain, DrainingProtocol, Server
 from common_lib.runtime.head import HeadLikeGet
 from common_lib.runtime.hot_reads import HotRead, HotReads
@@ -86,8 +87,9 @@ def create_app(
     all of it where the bytes are at hand. The lifespan sets
     `app.state.checks` (name → Check) and, where tokens are read, `app.state.authenticator`.
     """
-    app = FastAPI(
+    app = DescribedApp(
         title=name,
+        routers=routers,
         docs_url=None,
         redoc_url=None,
         # A redirect would name this process's own address to whoever stands before the gateway.
@@ -99,8 +101,6 @@ def create_app(
     )
     app.state.settings = settings
     app.state.checks = {}
-    for router in routers:
-        app.include_router(router)
     problems.install(app, base_url=settings.problem_base_url)
     app.add_middleware(DeadlineMiddleware)
     app.add_middleware(HeadLikeGet)
