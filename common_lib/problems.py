@@ -62,6 +62,7 @@ _STATUS_OF_CODE: Final[Mapping[str, int]] = {
     "wrong_token_type": 401,
     "revoked": 401,
     "invalid_credentials": 401,
+    "invalid_mfa_code": 401,
     "method_not_allowed": 405,
     "request_timeout": 408,
     "precondition_failed": 412,

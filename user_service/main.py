@@ -20,18 +20,27 @@ from common_lib.auth import (
 )
 from common_lib.cache import create_redis
 from common_lib.database import Database
+from common_lib.http_client import HttpClient
 from common_lib.runtime import Check, create_app, serve
 from user_service.api import ROUTERS
 from user_service.api.deps import Deps
 from user_service.clients.attempts import AttemptLimiter
+from user_service.clients.orders import Orders
 from user_service.services.addresses import Addresses
-from user_service.services.auth import Auth
+from user_service.services.field_cipher import FieldCipher
+from user_service.services.guest_carts import GuestCarts
+from user_service.services.logins import Logins
 from user_service.services.passwords import PasswordHasher
+from user_service.services.second_factor import SecondFactor
+from user_service.services.sessions import LoginSessions
+from user_service.services.tokens import Tokens
 from user_service.services.users import SOURCE, Users
 from user_service.settings import Settings
 
 HOUR_S: Final = 60 * 60
 QUARTER_S: Final = 15 * 60
+# How many times as many guesses at an account as from one address, in an hour, from all others.
+STRANGERS_PER_ADDRESS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +53,19 @@ class _Parts:
     redis: Redis
     sessions: Sessions
     passwords: PasswordHasher
+    cipher: FieldCipher
+    verifier: TokenVerifier
+    orders: HttpClient
 
     def limiter(self, name: str, limit: int, window_s: int) -> AttemptLimiter:
         return AttemptLimiter(self.redis, name, limit=limit, window_s=window_s)
 
 
 def build_app(settings: Settings) -> FastAPI:
-    """Return the app. Raises ValueError naming a key file that is missing or no P-256 key."""
+    """Return the app. Raises ValueError naming a key file that is missing or none of its kind."""
     keys = KeyRing(settings.jwt_private_key_file, next_path=settings.jwt_next_key_file)
     services = ServiceTokens(KeyRing(settings.service_token_key_file), SOURCE)
+    cipher = FieldCipher.from_file(settings.field_key_file)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -65,7 +78,10 @@ def build_app(settings: Settings) -> FastAPI:
         sessions = Sessions(redis)
         verifier = TokenVerifier(keys, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
         app.state.authenticator = Authenticator(verifier, sessions, services)
-        app.state.deps = _wire(_Parts(settings, keys, database, redis, sessions, passwords))
+        orders = _order_service(settings, services)
+        app.state.deps = _wire(
+            _Parts(settings, keys, database, redis, sessions, passwords, cipher, verifier, orders)
+        )
         app.state.checks = {
             "database": Check(database.ping),
             "redis": Check(redis.ping, is_required=False),
@@ -74,19 +90,30 @@ def build_app(settings: Settings) -> FastAPI:
             yield
         finally:
             passwords.close()
+            await orders.close()
             await redis.aclose()
             await database.close()
 
     return create_app(settings, SOURCE, routers=ROUTERS, lifespan=lifespan)
 
 
+def _order_service(settings: Settings, services: ServiceTokens) -> HttpClient:
+    timeout_s = settings.order_timeout_s
+    return HttpClient("order-service", settings.order_url, timeout_s=timeout_s, tokens=services)
+
+
 def _wire(parts: _Parts) -> Deps:
     settings = parts.settings
     networks = [ipaddress.ip_network(network) for network in settings.trusted_proxies]
+    users = _users(parts)
+    sessions, second_factor = _login_sessions(parts), _second_factor(parts)
     return Deps(
-        users=_users(parts),
+        users=users,
         addresses=Addresses(parts.database, max_per_user=settings.max_addresses),
-        auth=_auth(parts),
+        logins=_logins(parts, sessions, second_factor),
+        sessions=sessions,
+        second_factor=second_factor,
+        guest_carts=GuestCarts(parts.verifier, parts.sessions, sessions, Orders(parts.orders)),
         jwks=parts.keys.jwks,
         trusted_proxies=networks,
     )
@@ -106,18 +133,42 @@ def _users(parts: _Parts) -> Users:
     )
 
 
-def _auth(parts: _Parts) -> Auth:
+def _login_sessions(parts: _Parts) -> LoginSessions:
     settings = parts.settings
     issuer, audience = settings.jwt_issuer, settings.jwt_audience
-    return Auth(
-        db=parts.database,
-        sessions=parts.sessions,
+    tokens = Tokens(
+        live=parts.sessions,
         signer=TokenSigner(parts.keys, issuer=issuer, audience=audience),
-        refresh_key=parts.keys,
-        passwords=parts.passwords,
-        failures=parts.limiter("login", settings.login_limit_per_15min, QUARTER_S),
-        guests=parts.limiter("guests", settings.accounts_limit_per_hour, HOUR_S),
+        key=parts.keys,
+        keys=parts.keys,
+        issuer=issuer,
         refresh_lifetime=timedelta(seconds=settings.refresh_token_ttl_s),
+    )
+    return LoginSessions(parts.database, parts.sessions, tokens)
+
+
+def _second_factor(parts: _Parts) -> SecondFactor:
+    settings = parts.settings
+    return SecondFactor(
+        db=parts.database,
+        passwords=parts.passwords,
+        guesses=parts.limiter("guesses", settings.login_limit_per_15min, QUARTER_S),
+        cipher=parts.cipher,
+        shop_name=settings.shop_name,
+    )
+
+
+def _logins(parts: _Parts, sessions: LoginSessions, second_factor: SecondFactor) -> Logins:
+    settings = parts.settings
+    from_strangers = settings.login_limit_per_15min * STRANGERS_PER_ADDRESS
+    return Logins(
+        db=parts.database,
+        sessions=sessions,
+        passwords=parts.passwords,
+        second_factor=second_factor,
+        failures=parts.limiter("login", settings.login_limit_per_15min, QUARTER_S),
+        strangers=parts.limiter("login-strangers", from_strangers, HOUR_S),
+        guests=parts.limiter("guests", settings.accounts_limit_per_hour, HOUR_S),
     )
 
 

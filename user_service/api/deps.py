@@ -11,7 +11,10 @@ from fastapi import Depends, Header, Request
 
 from common_lib.problems import parse_id
 from user_service.services.addresses import Addresses
-from user_service.services.auth import Auth
+from user_service.services.guest_carts import GivenGuest, GuestCarts
+from user_service.services.logins import Logins
+from user_service.services.second_factor import SecondFactor
+from user_service.services.sessions import Device, LoginSessions
 from user_service.services.users import Users
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -23,7 +26,10 @@ _STRONG_TAG: Final = re.compile(r'"([0-9]{1,9})"')
 class Deps:
     users: Users
     addresses: Addresses
-    auth: Auth
+    logins: Logins
+    sessions: LoginSessions
+    second_factor: SecondFactor
+    guest_carts: GuestCarts
     jwks: Callable[[], dict[str, Any]]
     trusted_proxies: Sequence[Network]
 
@@ -48,6 +54,18 @@ def caller_address(request: Request) -> str:
     return _plain_address(forwarded.rsplit(",", 1)[-1].strip()) or peer
 
 
+async def calling_device(request: Request) -> Device:
+    return Device(caller_address(request), request.headers.get("user-agent", ""))
+
+
+def given_guest(request: Request, guest_token: str | None) -> GivenGuest | None:
+    """Return the guest's token that a login brought along, in its body or as its bearer token."""
+    if guest_token is not None:
+        return GivenGuest(guest_token, is_explicit=True)
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return GivenGuest(token.strip(), is_explicit=False) if scheme.lower() == "bearer" else None
+
+
 def expected_versions(if_match: Annotated[str | None, Header()] = None) -> frozenset[int] | None:
     """Return the versions named by If-Match; None where any version will do.
 
@@ -65,6 +83,10 @@ def etag(version: int) -> str:
 
 async def _path_user(user_id: str) -> UUID:
     return parse_id(user_id)
+
+
+async def _path_session(session_id: str) -> UUID:
+    return parse_id(session_id)
 
 
 async def _path_address(address_id: str) -> UUID:
@@ -89,5 +111,7 @@ def _plain_address(text: str) -> str | None:
 Wiring = Annotated[Deps, Depends(_wired)]
 CallerAddress = Annotated[str, Depends(caller_address)]
 IfMatch = Annotated[frozenset[int] | None, Depends(expected_versions)]
+CallingDevice = Annotated[Device, Depends(calling_device)]
 PathUserId = Annotated[UUID, Depends(_path_user)]
+PathSessionId = Annotated[UUID, Depends(_path_session)]
 PathAddressId = Annotated[UUID, Depends(_path_address)]

@@ -2,10 +2,18 @@
 
 from user_service.models import Address, User
 from user_service.schemas.addresses import AddressResponse, AddressSnapshot
-from user_service.schemas.auth import TokenResponse
-from user_service.schemas.enums import UserStatus
+from user_service.schemas.auth import (
+    GuestCartResponse,
+    MergedTokenResponse,
+    MfaRequiredResponse,
+    TokenResponse,
+)
+from user_service.schemas.enums import GuestCart, UserStatus
+from user_service.schemas.sessions import SessionList, SessionResponse
 from user_service.schemas.users import ContactResponse, UserResponse
-from user_service.services.auth import IssuedTokens, Visitor
+from user_service.services.logins import MfaNeeded
+from user_service.services.sessions import Devices
+from user_service.services.tokens import IssuedTokens, Visitor
 
 
 def user_body(user: User) -> UserResponse:
@@ -63,6 +71,35 @@ def token_body(issued: IssuedTokens) -> TokenResponse:
         expires_in=issued.expires_in_s,
         user=_visitor_body(issued.visitor),
     )
+
+
+def merged_body(issued: IssuedTokens, cart: GuestCart) -> MergedTokenResponse:
+    user_id = issued.visitor.id
+    merge_url = f"/api/cart/{user_id}/merge" if cart is GuestCart.PENDING else None
+    return MergedTokenResponse(
+        **dict(token_body(issued)),
+        guest_cart=GuestCartResponse(status=cart, merge_url=merge_url),
+    )
+
+
+def mfa_body(needed: MfaNeeded) -> MfaRequiredResponse:
+    return MfaRequiredResponse(mfa_token=needed.token, expires_in=needed.expires_in_s)
+
+
+def devices_body(devices: Devices) -> SessionList:
+    items = [
+        SessionResponse(
+            id=row.id,
+            user_agent=row.user_agent,
+            ip_address=row.ip_address,
+            is_current=row.id == devices.current_id,
+            created_at=row.created_at,
+            last_used_at=row.last_used_at,
+            expires_at=row.expires_at,
+        )
+        for row in devices.items
+    ]
+    return SessionList(items=items, next_cursor=devices.next_cursor)
 
 
 def _visitor_body(visitor: Visitor) -> UserResponse:

@@ -64,6 +64,11 @@ class TotpCredential(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     confirmed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
+    def begin(self, sealed_secret: bytes, moment: datetime) -> None:
+        """Take a new secret, of which no code was seen yet."""
+        self.secret, self.last_step, self.created_at = sealed_secret, 0, moment
+        self.succeed()
+
     def wait_s(self, moment: datetime) -> float:
         """Return for how many seconds no code is looked at; 0 while guesses are left."""
         if self.failed_at is None or self.failures < MAX_GUESSES:

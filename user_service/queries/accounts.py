@@ -18,6 +18,11 @@ async def user_by_email(session: AnySession, email: str) -> User | None:
     return await session.scalar(select(User).where(User.email == email))
 
 
+async def hold_user(session: WriteSession, user_id: UUID) -> User | None:
+    """Keep the account's row as it is until the commit; others may do so at the same time."""
+    return await session.scalar(select(User).where(User.id == user_id).with_for_update(read=True))
+
+
 async def lock_user(session: WriteSession, user_id: UUID) -> User | None:
     """Lock the account's row; what one user does at the same time is put in a row by this."""
     return await session.scalar(select(User).where(User.id == user_id).with_for_update())

@@ -1,11 +1,13 @@
 """Logging in and out as it travels over HTTP."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
 from common_lib.problems import ApiModel, RequestModel
+from user_service.schemas.enums import GuestCart
 from user_service.schemas.fields import GivenPassword, RefreshTokenText, normalise_email
+from user_service.schemas.mfa import GuestToken
 from user_service.schemas.users import UserResponse
 
 
@@ -14,6 +16,7 @@ class LoginRequest(RequestModel):
 
     email: Annotated[str, Field(max_length=320), AfterValidator(normalise_email)]
     password: GivenPassword
+    guest_token: GuestToken | None = None
 
 
 class RefreshRequest(RequestModel):
@@ -30,3 +33,24 @@ class TokenResponse(ApiModel):
     token_type: str = "Bearer"  # noqa: S105 - the scheme's name, not a secret
     expires_in: int
     user: UserResponse
+
+
+class GuestCartResponse(ApiModel):
+    """What became of the guest's cart; one that is PENDING is merged by a POST to `mergeUrl`."""
+
+    status: GuestCart
+    merge_url: str | None = None
+
+
+class MergedTokenResponse(TokenResponse):
+    """The answer of a login that brought a guest's token along."""
+
+    guest_cart: GuestCartResponse
+
+
+class MfaRequiredResponse(ApiModel):
+    """The password was right, and there are no tokens yet: POST /api/auth/mfa/challenge."""
+
+    mfa_required: Literal[True] = True
+    mfa_token: str
+    expires_in: int

@@ -13,3 +13,11 @@ class UserStatus(StrEnum):
     ACTIVE = "ACTIVE"
     SUSPENDED = "SUSPENDED"
     DELETED = "DELETED"
+
+
+class GuestCart(StrEnum):
+    """MERGED: it is in the user's cart. PENDING: it waits. REFUSED: the token is no guest's."""
+
+    MERGED = "MERGED"
+    PENDING = "PENDING"
+    REFUSED = "REFUSED"

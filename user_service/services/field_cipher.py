@@ -1,0 +1,42 @@
+"""Encryption of single columns, with a key that the database does not hold."""
+
+from pathlib import Path
+from typing import Self
+from uuid import UUID
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+_ID_LENGTH = 16
+
+
+class FieldCipher:
+    """Fernet (AES-128-CBC and HMAC-SHA256) under the first key; every key still decrypts.
+
+    What is encrypted is bound to its owner: copied into another user's row it cannot be read.
+    """
+
+    def __init__(self, *keys: bytes) -> None:
+        self._fernet = MultiFernet([Fernet(key) for key in keys])
+
+    @classmethod
+    def from_file(cls, path: Path) -> Self:
+        """Read keys, one a line. Raises ValueError naming a file that is missing or holds none."""
+        try:
+            return cls(*path.read_bytes().split())
+        except OSError as error:
+            raise ValueError(f"the field key {path} cannot be read: {error.strerror}") from None
+        except ValueError:
+            raise ValueError(f"the field key {path} holds no Fernet key on each line") from None
+
+    def encrypt(self, owner: UUID, text: str) -> bytes:
+        return self._fernet.encrypt(owner.bytes + text.encode())
+
+    def decrypt(self, owner: UUID, sealed: bytes) -> str:
+        """Return the text. Raises ValueError for another owner's, or under a key that is gone."""
+        try:
+            opened = self._fernet.decrypt(bytes(sealed))
+        except InvalidToken:
+            raise ValueError("a column cannot be decrypted with the field keys at hand") from None
+        if opened[:_ID_LENGTH] != owner.bytes:
+            raise ValueError("an encrypted column belongs to another row")
+        return opened[_ID_LENGTH:].decode()
