@@ -21,8 +21,9 @@ async def end_sessions(
     Returns the ids of the access tokens that may still be valid: `revoke` them after the commit.
     Call it under `accounts.lock_user`, so that no login comes in between.
     """
-    await sessions.revoke_families_of_user(session, user_id, moment, spared=spared)
+    # Sessions before their refresh tokens, as everywhere: see services/sessions.py.
     await sessions.end_sessions_of_user(session, user_id, moment, spared=spared)
+    await sessions.revoke_families_of_user(session, user_id, moment, spared=spared)
     since = moment - LONGEST_SESSION
     return await sessions.recent_sessions_of_user(session, user_id, since, spared=spared)
 
