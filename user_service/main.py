@@ -27,6 +27,7 @@ from user_service.api.deps import Deps
 from user_service.clients.attempts import AttemptLimiter
 from user_service.clients.orders import Orders
 from user_service.services.addresses import Addresses
+from user_service.services.erasure import Erasure
 from user_service.services.field_cipher import FieldCipher
 from user_service.services.guest_carts import GuestCarts
 from user_service.services.logins import Logins
@@ -114,6 +115,7 @@ def _wire(parts: _Parts) -> Deps:
         sessions=sessions,
         second_factor=second_factor,
         guest_carts=GuestCarts(parts.verifier, parts.sessions, sessions, Orders(parts.orders)),
+        erasure=Erasure(parts.database, parts.redis, parts.sessions, parts.passwords, users),
         jwks=parts.keys.jwks,
         trusted_proxies=networks,
     )

@@ -11,6 +11,7 @@ from fastapi import Depends, Header, Request
 
 from common_lib.problems import parse_id
 from user_service.services.addresses import Addresses
+from user_service.services.erasure import Erasure
 from user_service.services.guest_carts import GivenGuest, GuestCarts
 from user_service.services.logins import Logins
 from user_service.services.second_factor import SecondFactor
@@ -30,6 +31,7 @@ class Deps:
     sessions: LoginSessions
     second_factor: SecondFactor
     guest_carts: GuestCarts
+    erasure: Erasure
     jwks: Callable[[], dict[str, Any]]
     trusted_proxies: Sequence[Network]
 

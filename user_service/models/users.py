@@ -1,7 +1,7 @@
 """Accounts."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import JSON, CheckConstraint, Index, String, UniqueConstraint
@@ -17,6 +17,10 @@ class IllegalStatusChange(Conflict):
     code = "illegal_status_change"
     title = "The account cannot change to that status"
 
+
+DELETED_NAME: Final = "Deleted user"
+# No mail can ever be delivered there (RFC 2606, 2).
+_TOMBSTONE_DOMAIN: Final = "deleted.invalid"
 
 # DELETED is reached by anonymising the account only, and never left.
 ALLOWED_MOVES: dict[UserStatus, frozenset[UserStatus]] = {
@@ -40,6 +44,7 @@ class User(Base):
         CheckConstraint("email = LOWER(email) COLLATE utf8mb4_bin", name="email_lower"),
         CheckConstraint("CHAR_LENGTH(full_name) > 0", name="full_name_given"),
         CheckConstraint("version > 0", name="version_positive"),
+        Index("ix_users_role", "role", "id"),
         Index("ix_users_role_status", "role", "status", "id"),
         Index("ix_users_status", "status", "id"),
         Index("ix_users_access_changed_at", "access_changed_at"),
@@ -69,6 +74,16 @@ class User(Base):
     def touch(self, moment: datetime) -> None:
         self.version += 1
         self.updated_at = moment
+
+    def anonymise(self, unusable_hash: str, moment: datetime) -> None:
+        """Forget the person for good; the id stays, because orders and reviews name it."""
+        self.email = f"{self.id.hex}@{_TOMBSTONE_DOMAIN}"
+        self.email_verified = False
+        self.password_hash = unusable_hash
+        self.full_name, self.phone, self.preferences = DELETED_NAME, None, {}
+        self.role, self.status = UserRole.CUSTOMER, UserStatus.DELETED
+        self.deleted_at = moment
+        self.change_access(moment)
 
     def change_access(self, moment: datetime) -> None:
         """Note that role or status changed, so that living tokens are told (ADR 0027)."""

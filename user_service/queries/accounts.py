@@ -1,6 +1,7 @@
 """Accounts: found, and locked."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import select
@@ -8,6 +9,16 @@ from sqlalchemy import select
 from common_lib.database import AnySession, WriteSession
 from user_service.models import User
 from user_service.schemas.enums import UserRole, UserStatus
+
+
+@dataclass(frozen=True, slots=True)
+class UserFilter:
+    """Which accounts a list shows; None leaves a member open. `before` is the last id seen."""
+
+    role: UserRole | None = None
+    status: UserStatus | None = None
+    email_prefix: str | None = None
+    before: UUID | None = None
 
 
 async def user_by_id(session: AnySession, user_id: UUID) -> User | None:
@@ -41,3 +52,20 @@ async def lock_two_active_admins(session: WriteSession) -> Sequence[UUID]:
         .with_for_update()
     )
     return found.all()
+
+
+async def newest_users(session: AnySession, wanted: UserFilter, limit: int) -> Sequence[User]:
+    """Return at most `limit` accounts, newest first, older than `wanted.before`."""
+    statement = select(User).order_by(User.id.desc()).limit(limit)
+    if wanted.role is not None:
+        statement = statement.where(User.role == wanted.role)
+    if wanted.status is not None:
+        statement = statement.where(User.status == wanted.status)
+    if wanted.email_prefix is not None:
+        # Left to itself, MySQL may walk all accounts backwards until enough of them fit.
+        statement = statement.where(
+            User.email.startswith(wanted.email_prefix, autoescape=True)
+        ).with_hint(User, "FORCE INDEX (uq_users_email)", dialect_name="mysql")
+    if wanted.before is not None:
+        statement = statement.where(User.id < wanted.before)
+    return (await session.scalars(statement)).all()

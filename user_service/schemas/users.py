@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from common_lib.problems import ApiModel, RequestModel
 from user_service.schemas.addresses import AddressSnapshot
@@ -28,6 +28,26 @@ class ProfileRequest(RequestModel):
     phone: Phone | None = None
 
 
+class EraseRequest(RequestModel):
+    """Whoever erases the own account sends the password along."""
+
+    current_password: GivenPassword | None = None
+
+
+class UsersQuery(BaseModel):
+    """Which accounts to list; `email` is an address or how one begins."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    role: UserRole | None = None
+    status: UserStatus | None = None
+    email: (
+        Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, min_length=3)] | None
+    ) = Field(default=None, max_length=254)
+    limit: Annotated[int, Field(ge=1, le=100)] = 20
+    cursor: Annotated[str, Field(max_length=256)] | None = None
+
+
 class RoleRequest(RequestModel):
     role: Annotated[UserRole, Field(strict=False)]
 
@@ -47,6 +67,11 @@ class UserResponse(ApiModel):
     status: str
     email_verified: bool
     created_at: datetime
+
+
+class UserList(ApiModel):
+    items: list[UserResponse]
+    next_cursor: str | None
 
 
 class RoleResponse(ApiModel):

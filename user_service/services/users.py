@@ -12,15 +12,17 @@ from common_lib.auth import Principal, Role, Sessions
 from common_lib.clock import now
 from common_lib.database import Database, WriteSession, is_duplicate_key
 from common_lib.errors import Conflict, FieldError, Forbidden, NotFound, Rejected
-from common_lib.events.users import UserRegistered
+from common_lib.events.users import EmailChanged, EmailVerificationRequested, UserRegistered
 from common_lib.ids import UserId, new_id
 from common_lib.outbox import enqueue, wake
 from user_service.clients.attempts import AttemptLimiter
-from user_service.models import Address, User
-from user_service.queries import accounts, addresses
+from user_service.models import Address, TokenPurpose, User
+from user_service.queries import accounts, addresses, one_time_tokens
+from user_service.queries.accounts import UserFilter
 from user_service.schemas.enums import UserRole, UserStatus
 from user_service.schemas.users import ProfileRequest, RegisterRequest
-from user_service.services.passwords import PasswordHasher, refuse_common
+from user_service.services.one_time_tokens import issue
+from user_service.services.passwords import PasswordHasher, PasswordRules
 from user_service.services.session_ends import end_sessions, revoke
 
 SOURCE: Final = "user-service"
@@ -39,7 +41,7 @@ class TooManyAttempts(Rejected):
 
 class PasswordNeeded(Forbidden):
     code = "current_password_required"
-    title = "Changing the e-mail address needs the current password"
+    title = "This needs the current password"
 
 
 class OwnAccount(Conflict):
@@ -62,7 +64,8 @@ class Users:
     """Accounts.
 
     `taken` limits how often one caller learns that an e-mail address is in use, `accounts` how
-    many accounts one caller opens, `guesses` wrong current passwords.
+    many accounts one caller opens, `guesses` wrong current passwords, `mails` to how many new
+    addresses one account has links sent.
     """
 
     db: Database
@@ -72,15 +75,15 @@ class Users:
     accounts: AttemptLimiter
     taken: AttemptLimiter
     guesses: AttemptLimiter
-    refuses_common_passwords: bool
+    mails: AttemptLimiter
+    rules: PasswordRules
 
     async def register(self, wanted: RegisterRequest, caller_ip: str) -> User:
-        """Open a CUSTOMER account; it and USER_REGISTERED are durable together.
+        """Open a CUSTOMER account; it, USER_REGISTERED and the link to verify commit together.
 
         Raises EmailTaken, CommonPassword, TooManyAttempts or HashingBusy.
         """
-        if self.refuses_common_passwords:
-            refuse_common(wanted.password)
+        self.rules.check(wanted.password, wanted.email, wanted.full_name)
         await spend(self.accounts, caller_ip)
         user = _new_user(wanted, await self.passwords.hash(wanted.password))
         try:
@@ -96,6 +99,11 @@ class Users:
         async with self.db.read_own_writes() as session:
             return _living(await accounts.user_by_id(session, user_id))
 
+    async def newest(self, wanted: UserFilter, limit: int) -> Sequence[User]:
+        """Return at most `limit` accounts in whatever status, newest first."""
+        async with self.db.read_own_writes() as session:
+            return await accounts.newest_users(session, wanted, limit)
+
     async def update(
         self,
         user_id: UUID,
@@ -105,12 +113,16 @@ class Users:
         caller_ip: str,
         expected_versions: frozenset[int] | None,
     ) -> User:
-        """Change the profile. Raises PreconditionFailed, PasswordNeeded, EmailTaken or NotFound."""
+        """Change the profile. Another e-mail address is unverified, and the old one is told of it.
+
+        Raises PreconditionFailed, PasswordNeeded, TooManyAttempts, EmailTaken or NotFound.
+        """
         before = await self.profile(user_id)
         before.check_version(expected_versions)
         is_proven = _changes_email(before, change)
         if is_proven:
-            await self._check_own_password(caller, caller_ip, change.current_password)
+            await self.check_own_password(caller, caller_ip, change.current_password)
+            await spend(self.mails, str(user_id))
 
         async def work(session: WriteSession) -> User:
             user = _living(await accounts.lock_user(session, user_id))
@@ -118,14 +130,17 @@ class Users:
             # The address may have changed since it was read above without a lock.
             if _changes_email(user, change) and not is_proven:
                 raise PasswordNeeded
-            _apply(user, change)
+            await _apply(session, user, change)
             return user
 
         try:
-            return await self.db.transact(work)
+            user = await self.db.transact(work)
         except IntegrityError as error:
             await self._explain_taken(error, caller_ip)
             raise
+        if is_proven:
+            await wake(self.redis, SOURCE)
+        return user
 
     async def set_role(self, user_id: UUID, role: UserRole, *, by: Principal) -> User:
         """Set the role; living tokens carry it within a second. Safe to repeat.
@@ -200,10 +215,13 @@ class Users:
             return user, ()
         return user, await end_sessions(session, user_id, moment)
 
-    async def _check_own_password(
+    async def check_own_password(
         self, caller: Principal, caller_ip: str, password: str | None
-    ) -> None:
-        """Make the caller, also an administrator, prove to be who the token says."""
+    ) -> User:
+        """Make the caller, also an administrator, prove to be who the token says.
+
+        Raises PasswordNeeded or TooManyAttempts.
+        """
         if password is None:
             raise PasswordNeeded
         key = f"{caller.user_id}:{caller_ip}"
@@ -212,6 +230,7 @@ class Users:
         if not await self.passwords.verify(password, own.password_hash):
             raise PasswordNeeded("the current password is not right")
         await self.guesses.forget(key)
+        return own
 
     async def _explain_taken(self, error: IntegrityError, caller_ip: str) -> None:
         if not is_duplicate_key(error, "uq_users_email"):
@@ -251,6 +270,23 @@ async def _insert(session: WriteSession, user: User) -> None:
         UserRegistered(user_id=UserId(user.id), email=user.email, full_name=user.full_name),
         source=SOURCE,
     )
+    await request_verification(session, user)
+
+
+async def request_verification(session: WriteSession, user: User) -> None:
+    """Have a link mailed that proves the account's present address; older links end.
+
+    Call it under `accounts.lock_user`, and wake the relay after the commit.
+    """
+    token = await issue(session, user, TokenPurpose.VERIFY_EMAIL)
+    event = EmailVerificationRequested(
+        user_id=user.id,
+        email=user.email,
+        full_name=user.full_name,
+        token=token.secret,
+        expires_at=token.expires_at,
+    )
+    await enqueue(session, event, source=SOURCE)
 
 
 def _new_user(wanted: RegisterRequest, password_hash: str) -> User:
@@ -275,15 +311,24 @@ def _changes_email(user: User, change: ProfileRequest) -> bool:
     return change.email is not None and change.email != user.email
 
 
-def _apply(user: User, change: ProfileRequest) -> None:
-    if change.email is not None and _changes_email(user, change):
-        user.email = change.email
-        user.email_verified = False
+async def _apply(session: WriteSession, user: User, change: ProfileRequest) -> None:
     if change.full_name is not None:
         user.full_name = change.full_name
     if "phone" in change.model_fields_set:
         user.phone = change.phone
     user.touch(now())
+    if change.email is not None and _changes_email(user, change):
+        await _move_to(session, user, change.email)
+
+
+async def _move_to(session: WriteSession, user: User, email: str) -> None:
+    """Give the account another address: what was mailed to the old one opens nothing any more."""
+    notice = EmailChanged(user_id=user.id, email=user.email, full_name=user.full_name)
+    user.email, user.email_verified = email, False
+    await session.flush()  # a taken address ends it here
+    await one_time_tokens.delete_open_tokens(session, user.id, *TokenPurpose)
+    await enqueue(session, notice, source=SOURCE)
+    await request_verification(session, user)
 
 
 def _living(user: User | None) -> User:

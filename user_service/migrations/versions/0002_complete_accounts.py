@@ -13,7 +13,13 @@ down_revision: str | None = "0001"
 branch_labels: Sequence[str] | None = None
 depends_on: Sequence[str] | None = None
 
-TABLES = ("sessions", "one_time_tokens", "totp_credentials", "recovery_codes")
+TABLES = (
+    "sessions",
+    "one_time_tokens",
+    "password_reset_requests",
+    "totp_credentials",
+    "recovery_codes",
+)
 
 
 def upgrade() -> None:
@@ -27,6 +33,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     for table in reversed(TABLES):
         op.drop_table(table)
+    op.drop_index("ix_users_role", "users")
     op.drop_index("ix_users_status", "users")
     op.drop_index("ix_users_access_changed_at", "users")
     op.drop_column("users", "access_changed_at")
@@ -37,6 +44,7 @@ def _extend_users() -> None:
     for column in ("access_changed_at", "deleted_at"):
         op.add_column("users", sa.Column(column, mysql.DATETIME(fsp=6)))
     op.create_index("ix_users_access_changed_at", "users", ["access_changed_at"])
+    op.create_index("ix_users_role", "users", ["role", "id"])
     op.create_index("ix_users_status", "users", ["status", "id"])
 
 
@@ -77,6 +85,14 @@ def _create_one_time_tokens() -> None:
         sa.UniqueConstraint("token_hash", name="uq_one_time_tokens_token_hash"),
         sa.Index("ix_one_time_tokens_user_id_purpose", "user_id", "purpose"),
         sa.Index("ix_one_time_tokens_expires_at", "expires_at"),
+        **TABLE_OPTIONS,
+    )
+    op.create_table(
+        "password_reset_requests",
+        sa.Column("id", sa.BINARY(16), nullable=False),
+        sa.Column("email", sa.String(320), nullable=False),
+        sa.Column("created_at", mysql.DATETIME(fsp=6), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
         **TABLE_OPTIONS,
     )
 
