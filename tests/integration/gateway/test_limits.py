@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from ipaddress import ip_address, ip_network
 from uuid import uuid4
 
 import pytest
@@ -78,6 +79,126 @@ async def test_nobody_in_particular_is_counted_by_address(
         redis.delete("rate:default:127.0.0.1")
 
     assert given == [200, 200, 429]
+
+
+GUARDED = [
+    ("/api/auth/login", "login"),
+    ("/api/users", "register"),
+    ("/api/auth/password/forgot", "forgot"),
+    ("/api/auth/mfa/challenge", "mfa"),
+]
+
+
+@pytest.fixture
+def guarded(settings: GatewaySettings) -> GatewaySettings:
+    """Two of each guarded request a minute; the address is what the client says."""
+    limits = {f"{policy}_limit_per_minute": 2 for _, policy in GUARDED}
+    networks = (ip_network("127.0.0.0/8"),)
+    return settings.model_copy(update={**limits, "trusted_proxies": networks})
+
+
+def from_somewhere() -> str:
+    """Return the header that gives a request an address nobody else has."""
+    return f"X-Forwarded-For: {ip_address(uuid4().int)}\r\n"
+
+
+@pytest.mark.parametrize(("path", "policy"), GUARDED)
+async def test_what_tries_secrets_is_limited_by_address_through_two_gateways(
+    guarded: GatewaySettings, unused_tcp_port_factory: Callable[[], int], path: str, policy: str
+) -> None:
+    here, elsewhere = from_somewhere(), from_somewhere()
+    twin = guarded.model_copy(update={"metrics_port": unused_tcp_port_factory()})
+
+    async with open_door(guarded) as one, open_door(twin) as two:
+        first = await one.ask(path, method="POST", body=b"{}", headers=here)
+        # Neither a token nor another spelling of the path makes it another request.
+        spelled = path if path == "/api/users" else f"{path[:-1]}%{ord(path[-1]):02X}"
+        second = await two.ask(spelled, method="POST", body=b"{}", headers=here, bearer=token())
+        refused = await two.ask(path, method="POST", body=b"{}", headers=here)
+        read = await one.ask(path, headers=here)
+        other = await one.ask(path, method="POST", body=b"{}", headers=elsewhere)
+
+    assert (first.status, second.status) == (200, 200)
+    assert first.headers["ratelimit-policy"] == f'"{policy}";q=2;w=60, "default";q=100000;w=60'
+    assert first.headers["ratelimit"] == f'"{policy}";r=1;t=60, "default";r=99999;t=60'
+    refused.assert_problem(429, "rate_limited")
+    assert refused.headers["ratelimit"].startswith(f'"{policy}";r=0;t=')
+    assert 1 <= int(refused.headers["retry-after"]) <= 60
+    assert (read.status, other.status) == (200, 200)
+
+
+async def test_a_refused_login_takes_nothing_from_the_general_limit(
+    guarded: GatewaySettings,
+) -> None:
+    here = from_somewhere()
+    async with open_door(guarded) as door:
+        for _ in range(5):
+            await door.ask("/api/auth/login", method="POST", body=b"{}", headers=here)
+        given = await door.ask(headers=here)
+
+    assert given.headers["ratelimit"] == '"default";r=99997;t=60'
+
+
+async def test_a_limit_is_changed_while_the_gateway_runs(strict: GatewaySettings) -> None:
+    bearer = token()
+    async with open_door(strict) as door:
+        before = [(await door.ask(bearer=bearer)).status for _ in range(3)]
+        door.gateway.limiter.set_limit("default", 4)
+        lowered = [await door.ask(bearer=bearer) for _ in range(2)]
+        door.gateway.limiter.set_limit("default", 6)
+        raised = [(await door.ask(bearer=bearer)).status for _ in range(3)]
+
+    assert before == [200] * 3
+    assert [answer.status for answer in lowered] == [200, 429]
+    assert lowered[1].headers["ratelimit-policy"] == '"default";q=4;w=60'
+    assert raised == [200, 200, 429]
+
+
+class Traffic:
+    """What Redis has been asked since it was last looked at."""
+
+    def __init__(self, redis: BlockingRedis) -> None:
+        self._redis = redis
+        self._scripts, self._reads = self._now()
+
+    def _now(self) -> tuple[int, int]:
+        commands = self._redis.info("commandstats")
+        scripts = commands.get("cmdstat_evalsha", {"calls": 0})["calls"]
+        return scripts, self._redis.info("stats")["total_reads_processed"]
+
+    def since(self) -> tuple[int, int]:
+        """Return scripts run and reads from sockets, less the two of looking."""
+        scripts, reads = self._now()
+        return scripts - self._scripts, reads - self._reads - 2
+
+
+async def test_token_limit_and_revocation_are_one_round_trip(
+    door: Door, redis_server: RedisServer
+) -> None:
+    bearer = token()
+    assert (await door.ask(bearer=bearer)).status == 200
+    with BlockingRedis(port=redis_server.port) as redis:
+        traffic = Traffic(redis)
+
+        given = [(await door.ask(bearer=bearer)).status for _ in range(10)]
+
+        assert given == [200] * 10
+        assert traffic.since() == (10, 10)
+
+
+async def test_the_requests_of_one_tick_share_a_round_trip(
+    door: Door, redis_server: RedisServer
+) -> None:
+    limiter = door.gateway.limiter
+    subjects = [limiter.subject(f"u:{uuid4()}", "default") for _ in range(20)]
+    await limiter.check(subjects[0])
+    with BlockingRedis(port=redis_server.port) as redis:
+        traffic = Traffic(redis)
+
+        verdicts = await asyncio.gather(*(limiter.check(subject) for subject in subjects))
+
+        assert all(verdict.is_shared for verdict in verdicts)
+        assert traffic.since() == (20, 1)
 
 
 async def test_a_logged_out_token_is_dead_at_once(door: Door, redis_server: RedisServer) -> None:
