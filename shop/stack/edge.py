@@ -88,7 +88,7 @@ class Edge:
             "EDGE_PUBLIC_PORT": str(ports.edge),
             "EDGE_HOSTS": "",
             "EDGE_GATEWAYS": " ".join(
-                f"server {url.removeprefix('http://')} max_fails=1 fail_timeout=1s;"
+                f"server {url.removeprefix('http://')} max_fails=0;"
                 for url in self.layout.urls("gateway").split(",")
             ),
             "EDGE_SOURCE": f"proxy_bind {EDGE_SOURCE};",
