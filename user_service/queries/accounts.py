@@ -62,10 +62,22 @@ async def newest_users(session: AnySession, wanted: UserFilter, limit: int) -> S
     if wanted.status is not None:
         statement = statement.where(User.status == wanted.status)
     if wanted.email_prefix is not None:
-        # Left to itself, MySQL may walk all accounts backwards until enough of them fit.
-        statement = statement.where(
-            User.email.startswith(wanted.email_prefix, autoescape=True)
-        ).with_hint(User, "FORCE INDEX (uq_users_email)", dialect_name="mysql")
+        statement = statement.where(User.email.startswith(wanted.email_prefix, autoescape=True))
     if wanted.before is not None:
         statement = statement.where(User.id < wanted.before)
+    index = _index_for(wanted)
+    if index is not None:
+        statement = statement.with_hint(User, f"FORCE INDEX ({index})", dialect_name="mysql")
     return (await session.scalars(statement)).all()
+
+
+def _index_for(wanted: UserFilter) -> str | None:
+    """Return the index that MySQL does not find by itself.
+
+    For a prefix it may walk all accounts backwards until enough of them fit; of the two indexes
+    that begin with the role it takes the one by which it has to sort.
+    """
+    if wanted.email_prefix is not None:
+        return "uq_users_email"
+    is_by_role_alone = wanted.role is not None and wanted.status is None
+    return "ix_users_role" if is_by_role_alone else None
