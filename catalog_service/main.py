@@ -33,6 +33,7 @@ from common_lib.database import Database
 from common_lib.http_client import HttpClient
 from common_lib.locks import RedisLock
 from common_lib.runtime import Check, background, create_app, serve
+from common_lib.settings.start import told_plainly
 
 
 def build_app(settings: Settings, *, keys: KeySource | None = None) -> FastAPI:
@@ -146,8 +147,9 @@ def new_batcher(
 
 
 def main() -> None:
-    settings = Settings()
-    serve(build_app(settings), settings)
+    with told_plainly():
+        settings = Settings()
+        serve(build_app(settings), settings)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What the catalog's processes read from their environment, once, at start."""
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field, field_validator
 
@@ -15,6 +15,8 @@ WholeSeconds = Annotated[int, Field(gt=0)]
 
 class Settings(DatabaseSettings):
     """The catalog's own settings; the variable names carry the prefix ``SHOP_``."""
+
+    section: ClassVar[str] = "catalog"
 
     port: Annotated[int, Field(ge=1, le=65535)] = 8082
 

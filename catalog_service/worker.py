@@ -27,6 +27,7 @@ from common_lib.database import Database
 from common_lib.http_client import HttpClient
 from common_lib.outbox import Relay
 from common_lib.runtime import Check, Worker, every, run_worker
+from common_lib.settings.start import told_plainly
 
 _PRUNE_EVERY_S: Final = 60 * 60
 _AUDIT_SEARCH_EVERY_S: Final = 10 * 60
@@ -141,8 +142,9 @@ def search_components(
 
 
 def main() -> None:
-    settings = WorkerSettings()
-    run_worker(settings, "catalog-worker", lambda: build(settings))
+    with told_plainly():
+        settings = WorkerSettings()
+        run_worker(settings, "catalog-worker", lambda: build(settings))
 
 
 if __name__ == "__main__":

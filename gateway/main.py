@@ -13,6 +13,7 @@ from common_lib.cache import create_redis
 from common_lib.errors import Unavailable
 from common_lib.runtime import Check, background, create_app, every, metrics_server, serve
 from common_lib.settings import Profile
+from common_lib.settings.start import told_plainly
 from gateway import auth, pages
 from gateway.edge import EdgeLimits, EdgeProtocol
 from gateway.limits import RING_SCRIPT, Limiter
@@ -110,13 +111,14 @@ def _probe(upstream: Upstream) -> Callable[[], Awaitable[object]]:
 
 
 def main() -> None:
-    settings = GatewaySettings()
-    limits = EdgeLimits(
-        max_header_bytes=settings.max_header_bytes,
-        header_timeout_s=settings.header_timeout_s,
-        problem_base_url=settings.problem_base_url,
-    )
-    serve(build_app(settings), settings, protocol=partial(EdgeProtocol, limits=limits))
+    with told_plainly():
+        settings = GatewaySettings()
+        limits = EdgeLimits(
+            max_header_bytes=settings.max_header_bytes,
+            header_timeout_s=settings.header_timeout_s,
+            problem_base_url=settings.problem_base_url,
+        )
+        serve(build_app(settings), settings, protocol=partial(EdgeProtocol, limits=limits))
 
 
 if __name__ == "__main__":

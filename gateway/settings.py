@@ -1,7 +1,7 @@
 """What the gateway reads from its environment, besides what every process reads."""
 
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
@@ -13,6 +13,8 @@ NetworkList = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode]
 
 
 class GatewaySettings(ServiceSettings):
+    section: ClassVar[str] = "gateway"
+
     port: Annotated[int, Field(ge=1, le=65535)] = 8080
     metrics_port: Annotated[int, Field(ge=1, le=65535)] = 9080
 

@@ -10,6 +10,7 @@ from common_lib.auth import KeyRing, ServiceTokens, authentication
 from common_lib.cache import create_redis
 from common_lib.database import Database
 from common_lib.runtime import Check, create_app, serve
+from common_lib.settings.start import told_plainly
 from notification_service import api
 from notification_service.services.notifications import NotificationLogs
 from notification_service.settings import Settings
@@ -40,8 +41,9 @@ def build_app(settings: Settings) -> FastAPI:
 
 
 def main() -> None:
-    settings = Settings()
-    serve(build_app(settings), settings)
+    with told_plainly():
+        settings = Settings()
+        serve(build_app(settings), settings)
 
 
 if __name__ == "__main__":

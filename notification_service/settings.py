@@ -1,6 +1,6 @@
 """What the notification service reads from its environment."""
 
-from typing import Annotated, Final
+from typing import Annotated, ClassVar, Final
 
 from pydantic import Field
 
@@ -11,6 +11,8 @@ LEASE_MARGIN_S: Final = 4.0
 
 
 class Settings(DatabaseSettings):
+    section: ClassVar[str] = "notification"
+
     port: Annotated[int, Field(ge=1, le=65535)] = 8084
 
     mail_sender: str = "noreply@ecommerce.com"

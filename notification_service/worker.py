@@ -8,6 +8,7 @@ from common_lib.bus import Bus
 from common_lib.consumer import Consumer
 from common_lib.database import Database
 from common_lib.runtime import Check, Worker, every, run_worker
+from common_lib.settings.start import told_plainly
 from notification_service.clients import MailSender
 from notification_service.consumers import QUEUE, dead_letter_watch, mail_process
 from notification_service.services.mails import House, load_templates
@@ -47,8 +48,9 @@ async def build(settings: Settings) -> AsyncIterator[Worker]:
 
 
 def main() -> None:
-    settings = Settings()
-    run_worker(settings, "notification-worker", lambda: build(settings))
+    with told_plainly():
+        settings = Settings()
+        run_worker(settings, "notification-worker", lambda: build(settings))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from fastapi import FastAPI
 
 from common_lib.auth import KeyRing, KeySource, ServiceTokens, authentication
 from common_lib.runtime import Check, create_app, serve
+from common_lib.settings.start import told_plainly
 from order_service.api import ROUTERS, ROUTES
 from order_service.queries.placing import SOURCE
 from order_service.services.wiring import use_cases
@@ -34,8 +35,9 @@ def build_app(settings: Settings, *, keys: KeySource | None = None) -> FastAPI:
 
 
 def main() -> None:
-    settings = Settings()
-    serve(build_app(settings), settings)
+    with told_plainly():
+        settings = Settings()
+        serve(build_app(settings), settings)
 
 
 if __name__ == "__main__":

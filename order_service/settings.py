@@ -1,11 +1,13 @@
 """What the order service reads from its environment."""
 
-from typing import Annotated, Self
+from collections.abc import Iterator
+from typing import Annotated, ClassVar
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr
 
 from common_lib.money import CurrencyCode
-from common_lib.settings import DEV_ONLY_SECRETS, DatabaseSettings
+from common_lib.settings import DatabaseSettings
+from common_lib.settings.production import secret_faults
 
 PositiveInt = Annotated[int, Field(gt=0)]
 Amount = Annotated[int, Field(ge=0)]
@@ -13,6 +15,8 @@ Amount = Annotated[int, Field(ge=0)]
 
 class Settings(DatabaseSettings):
     """Money is in minor units of `currency`; times are in seconds unless the name says more."""
+
+    section: ClassVar[str] = "order"
 
     port: Annotated[int, Field(ge=1, le=65535)] = 8083
 
@@ -45,14 +49,10 @@ class Settings(DatabaseSettings):
     unpaid_sweep_s: float = 5.0
     partition_check_s: float = 6 * 60 * 60
 
-    @model_validator(mode="after")
-    def _production_has_a_webhook_secret(self) -> Self:
-        if self.is_production and self.payment_webhook_secret.get_secret_value() in (
-            *DEV_ONLY_SECRETS,
-            "",
-        ):
-            raise ValueError("SHOP_PAYMENT_WEBHOOK_SECRET is a development default")
-        return self
+    def production_faults(self) -> Iterator[str]:
+        yield from super().production_faults()
+        secret = self.payment_webhook_secret.get_secret_value()
+        yield from secret_faults("SHOP_PAYMENT_WEBHOOK_SECRET", secret, min_length=16)
 
 
 class WorkerSettings(Settings):

@@ -10,6 +10,7 @@ from common_lib.clock import now
 from common_lib.consumer import Consumer, prune_inbox
 from common_lib.outbox import Relay
 from common_lib.runtime import Check, Worker, every, run_worker
+from common_lib.settings.start import told_plainly
 from order_service.consumers import QUEUE, cart_events
 from order_service.queries.placing import SOURCE
 from order_service.services.partitions import keep_partitions_ahead
@@ -58,8 +59,9 @@ def _worker(settings: WorkerSettings, cases: UseCases, bus: Bus) -> Worker:
 
 
 def main() -> None:
-    settings = WorkerSettings()
-    run_worker(settings, "order-worker", lambda: build(settings))
+    with told_plainly():
+        settings = WorkerSettings()
+        run_worker(settings, "order-worker", lambda: build(settings))
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ from common_lib.errors import Unavailable
 from common_lib.http_client import HttpClient
 from common_lib.ids import new_id
 from common_lib.settings import ServiceSettings, UrlList, split_list
+from common_lib.settings.start import told_plainly
 
 log = structlog.get_logger(__name__)
 
@@ -366,17 +367,18 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 
 def main() -> None:
-    settings = SandboxSettings()
-    telemetry.configure(settings, NAME)
-    uvicorn.run(
-        build_app(settings),
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=2,
-    )
+    with told_plainly():
+        settings = SandboxSettings()
+        telemetry.configure(settings, NAME)
+        uvicorn.run(
+            build_app(settings),
+            host=settings.host,
+            port=settings.port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=2,
+        )
 
 
 if __name__ == "__main__":

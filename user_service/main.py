@@ -22,16 +22,20 @@ from common_lib.cache import create_redis
 from common_lib.database import Database
 from common_lib.http_client import HttpClient
 from common_lib.runtime import Check, create_app, serve
+from common_lib.settings.start import told_plainly
 from user_service.api import ROUTERS
 from user_service.api.deps import Deps
 from user_service.clients.attempts import AttemptLimiter
 from user_service.clients.orders import Orders
 from user_service.services.addresses import Addresses
+from user_service.services.email_verification import EmailVerification
 from user_service.services.erasure import Erasure
 from user_service.services.field_cipher import FieldCipher
 from user_service.services.guest_carts import GuestCarts
 from user_service.services.logins import Logins
-from user_service.services.passwords import PasswordHasher
+from user_service.services.password_changes import PasswordChanges
+from user_service.services.password_resets import PasswordResets
+from user_service.services.passwords import PasswordHasher, PasswordRules
 from user_service.services.second_factor import SecondFactor
 from user_service.services.sessions import LoginSessions
 from user_service.services.tokens import Tokens
@@ -57,6 +61,14 @@ class _Parts:
     cipher: FieldCipher
     verifier: TokenVerifier
     orders: HttpClient
+
+    @property
+    def rules(self) -> PasswordRules:
+        return PasswordRules(refuses_common=self.settings.is_production)
+
+    @property
+    def link_mails(self) -> AttemptLimiter:
+        return self.limiter("link-mails", self.settings.mail_limit_per_hour, HOUR_S)
 
     def limiter(self, name: str, limit: int, window_s: int) -> AttemptLimiter:
         return AttemptLimiter(self.redis, name, limit=limit, window_s=window_s)
@@ -115,6 +127,9 @@ def _wire(parts: _Parts) -> Deps:
         sessions=sessions,
         second_factor=second_factor,
         guest_carts=GuestCarts(parts.verifier, parts.sessions, sessions, Orders(parts.orders)),
+        password_changes=_password_changes(parts, users),
+        password_resets=_password_resets(parts),
+        email_verification=EmailVerification(parts.database, parts.redis, parts.link_mails),
         erasure=Erasure(parts.database, parts.redis, parts.sessions, parts.passwords, users),
         jwks=parts.keys.jwks,
         trusted_proxies=networks,
@@ -131,7 +146,27 @@ def _users(parts: _Parts) -> Users:
         accounts=parts.limiter("accounts", settings.accounts_limit_per_hour, HOUR_S),
         taken=parts.limiter("taken", settings.register_limit_per_hour, HOUR_S),
         guesses=parts.limiter("guesses", settings.login_limit_per_15min, QUARTER_S),
-        refuses_common_passwords=settings.is_production,
+        mails=parts.link_mails,
+        rules=parts.rules,
+    )
+
+
+def _password_changes(parts: _Parts, users: Users) -> PasswordChanges:
+    return PasswordChanges(
+        parts.database, parts.redis, parts.sessions, parts.passwords, users, parts.rules
+    )
+
+
+def _password_resets(parts: _Parts) -> PasswordResets:
+    callers = parts.limiter("link-callers", parts.settings.mails_per_caller_and_hour, HOUR_S)
+    return PasswordResets(
+        db=parts.database,
+        redis=parts.redis,
+        sessions=parts.sessions,
+        passwords=parts.passwords,
+        rules=parts.rules,
+        mails=parts.link_mails,
+        callers=callers,
     )
 
 
@@ -175,8 +210,9 @@ def _logins(parts: _Parts, sessions: LoginSessions, second_factor: SecondFactor)
 
 
 def main() -> None:
-    settings = Settings()
-    serve(build_app(settings), settings)
+    with told_plainly():
+        settings = Settings()
+        serve(build_app(settings), settings)
 
 
 if __name__ == "__main__":

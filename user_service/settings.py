@@ -1,18 +1,24 @@
 """What the user service reads from its environment."""
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, ClassVar, Final
 
 from pydantic import Field, field_validator
 
 from common_lib.settings import DatabaseSettings, UrlList, split_list
+from common_lib.settings.production import key_file_faults
 
 ACCOUNTS_PER_TAKEN: Final = 20
+RECIPIENTS_PER_CALLER: Final = 4
+MIN_BCRYPT_ROUNDS: Final = 12
 PositiveInt = Annotated[int, Field(gt=0)]
 
 
 class Settings(DatabaseSettings):
     """The limits' defaults are those of production; the dev profile's stack widens them."""
+
+    section: ClassVar[str] = "user"
 
     port: Annotated[int, Field(ge=1, le=65535)] = 8081
 
@@ -34,6 +40,8 @@ class Settings(DatabaseSettings):
     # How often one address may learn that an e-mail address is taken; it may open twenty times as
     # many accounts or guest carts.
     register_limit_per_hour: PositiveInt = 5
+    # How many links to verify or reset one recipient is sent; four times as many per caller.
+    mail_limit_per_hour: PositiveInt = 5
     max_addresses: PositiveInt = 50
     # A login waits this long for the guest's cart; then the cart is left for later.
     order_timeout_s: Annotated[float, Field(gt=0)] = 1.0
@@ -51,6 +59,18 @@ class Settings(DatabaseSettings):
     def _split_networks(cls, value: object) -> object:
         return split_list(value)
 
+    def production_faults(self) -> Iterator[str]:
+        yield from super().production_faults()
+        yield from key_file_faults("SHOP_JWT_PRIVATE_KEY_FILE", self.jwt_private_key_file)
+        yield from key_file_faults("SHOP_JWT_NEXT_KEY_FILE", self.jwt_next_key_file)
+        yield from key_file_faults("SHOP_FIELD_KEY_FILE", self.field_key_file)
+        if self.bcrypt_rounds < MIN_BCRYPT_ROUNDS:
+            yield f"SHOP_BCRYPT_ROUNDS is {self.bcrypt_rounds}: at least {MIN_BCRYPT_ROUNDS}"
+
     @property
     def accounts_limit_per_hour(self) -> int:
         return self.register_limit_per_hour * ACCOUNTS_PER_TAKEN
+
+    @property
+    def mails_per_caller_and_hour(self) -> int:
+        return self.mail_limit_per_hour * RECIPIENTS_PER_CALLER

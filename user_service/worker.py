@@ -1,4 +1,4 @@
-"""The user service's worker: the outbox relay of users_db, and what Redis knows of revocations."""
+"""The user service's worker: relay, links to reset passwords, revocations in Redis, upkeep."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,10 +9,15 @@ from common_lib.cache import create_redis
 from common_lib.database import Database
 from common_lib.outbox import Relay
 from common_lib.runtime import Check, Worker, every, run_worker
+from common_lib.settings.start import told_plainly
+from user_service.services import one_time_tokens
+from user_service.services.password_resets import ResetAnswers
 from user_service.services.revocations import Revocations
 from user_service.services.users import SOURCE
 from user_service.settings import Settings
 
+_RESETS_EVERY_S: Final = 1.0
+_PRUNE_EVERY_S: Final = 60 * 60
 _REVOCATIONS_EVERY_S: Final = 0.5
 # A page of revocations is a thousand keys: more than the usual tenth of a second allows for.
 _PAGE_TIMEOUT_S: Final = 1.0
@@ -28,6 +33,8 @@ async def build(settings: Settings) -> AsyncIterator[Worker]:
         revocations = Revocations(database, patient_redis)
         components = {
             "relay": relay.run,
+            "resets": every(_RESETS_EVERY_S, ResetAnswers(database, redis).answer),
+            "old-tokens": every(_PRUNE_EVERY_S, lambda: one_time_tokens.prune(database)),
             "revocations": every(_REVOCATIONS_EVERY_S, revocations.keep),
         }
         checks = {
@@ -44,8 +51,9 @@ async def build(settings: Settings) -> AsyncIterator[Worker]:
 
 
 def main() -> None:
-    settings = Settings()
-    run_worker(settings, "user-worker", lambda: build(settings))
+    with told_plainly():
+        settings = Settings()
+        run_worker(settings, "user-worker", lambda: build(settings))
 
 
 if __name__ == "__main__":

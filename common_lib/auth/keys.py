@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from common_lib.errors import Unavailable
 from common_lib.http_client import HttpClient
+from common_lib.settings.start import UnfitForStart
 
 log = structlog.get_logger(__name__)
 
@@ -45,14 +46,15 @@ class SigningKey:
 
     @classmethod
     def from_file(cls, path: Path) -> "SigningKey":
-        """Read a PEM file. Raises ValueError naming the file when it is missing or no such key."""
+        """Read a PEM file. Raises UnfitForStart naming it when it is missing or no such key."""
         try:
             return cls(path.read_bytes())
         except OSError as error:
-            raise ValueError(f"the signing key {path} cannot be read: {error.strerror}") from None
+            message = f"the signing key {path} cannot be read: {error.strerror}"
+            raise UnfitForStart(message) from None
         except (TypeError, UnsupportedAlgorithm, ValueError):
             # What cryptography says of it could quote the key.
-            raise ValueError(f"{path} holds no plain EC P-256 private key in PEM") from None
+            raise UnfitForStart(f"{path} holds no plain EC P-256 private key in PEM") from None
 
     def find(self, key_id: str) -> ec.EllipticCurvePublicKey | None:
         return self.public if key_id == self.key_id else None

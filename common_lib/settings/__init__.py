@@ -1,12 +1,27 @@
 """What every process reads from its environment, once, at start."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from common_lib.settings.production import (
+    key_file_faults,
+    limit_faults,
+    password_faults,
+    plain_http_faults,
+    secret_faults,
+)
+from common_lib.settings.sources import COMMON, VARIABLE, StoreSource
 
 
 class Profile(StrEnum):
@@ -23,17 +38,22 @@ class LogFormat(StrEnum):
 # A comma-separated list in the environment, a tuple in the program.
 UrlList = Annotated[tuple[str, ...], NoDecode]
 
-DEV_ONLY_SECRETS: Sequence[str] = ("test", "dev", "secret", "changeme")
-
 
 class ServiceSettings(BaseSettings):
     """The settings shared by all processes; each service adds its own fields.
 
-    Environment variables are the field names in capitals with the prefix ``SHOP_``. Reading
-    raises pydantic's ValidationError naming the variable that is missing or wrong.
+    Environment variables are the field names in capitals with the prefix ``SHOP_``; what they do
+    not say, the store named by SHOP_SETTINGS_SOURCE may. Reading raises pydantic's ValidationError
+    naming the variable that is missing or wrong, or SettingsNotRead.
     """
 
-    model_config = SettingsConfigDict(env_prefix="SHOP_", frozen=True, extra="ignore")
+    # The part of the store that is this service's own.
+    section: ClassVar[str] = COMMON
+
+    # A secret that does not fit is not repeated in the error.
+    model_config = SettingsConfigDict(
+        env_prefix="SHOP_", frozen=True, extra="ignore", hide_input_in_errors=True
+    )
 
     profile: Profile = Profile.DEV
     host: str = "127.0.0.1"
@@ -46,6 +66,9 @@ class ServiceSettings(BaseSettings):
     aws_account_id: str = "000000000000"
     aws_access_key_id: str | None = None
     aws_secret_access_key: SecretStr | None = None
+
+    # Says that a service mesh encrypts what leaves a process by http.
+    has_encrypted_network: bool = False
 
     jwt_issuer: str = "https://shop.example"
     jwt_audience: str = "shop"
@@ -88,15 +111,43 @@ class ServiceSettings(BaseSettings):
         return split_list(value)
 
     @model_validator(mode="after")
-    def _production_has_no_dev_secrets(self) -> Self:
-        secret = self.aws_secret_access_key
-        if (
-            self.profile is Profile.PRODUCTION
-            and secret
-            and secret.get_secret_value() in DEV_ONLY_SECRETS
-        ):
-            raise ValueError("SHOP_AWS_SECRET_ACCESS_KEY is a development default")
+    def _fits_production(self) -> Self:
+        faults = tuple(self.production_faults()) if self.is_production else ()
+        if faults:
+            raise ValueError("\n".join(faults))
         return self
+
+    def production_faults(self) -> Iterator[str]:
+        """Say what production refuses of these settings; each service adds its own."""
+        secret = self.aws_secret_access_key
+        if secret is not None:
+            yield from secret_faults("SHOP_AWS_SECRET_ACCESS_KEY", secret.get_secret_value())
+        if self.aws_access_key_id is not None:
+            yield from secret_faults("SHOP_AWS_ACCESS_KEY_ID", self.aws_access_key_id)
+        yield from password_faults("SHOP_REDIS_URL", [self.redis_url], may_be_none=True)
+        yield from key_file_faults("SHOP_SERVICE_TOKEN_KEY_FILE", self.service_token_key_file)
+        if not self.has_encrypted_network:
+            yield from plain_http_faults("SHOP_JWKS_URL", self.jwks_url)
+            yield from plain_http_faults("SHOP_AWS_ENDPOINT_URL", self.aws_endpoint_url)
+        fields = type(self).model_fields
+        given = {name: getattr(self, name) for name in fields}
+        yield from limit_faults(given, {name: field.default for name, field in fields.items()})
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read the environment, below it the store it names, below that the defaults."""
+        del dotenv_settings, file_secret_settings
+        store = os.environ.get(VARIABLE)
+        if not store:
+            return init_settings, env_settings
+        return init_settings, env_settings, StoreSource(settings_cls, store, cls.section)
 
     @property
     def is_production(self) -> bool:
@@ -110,6 +161,12 @@ class DatabaseSettings(ServiceSettings):
     database_read_urls: UrlList = ()
     database_pool_size: int = 16
     database_max_overflow: int = 8
+
+    def production_faults(self) -> Iterator[str]:
+        yield from super().production_faults()
+        yield from password_faults("SHOP_DATABASE_URL", [self.database_url], may_be_none=False)
+        urls = self.database_read_urls
+        yield from password_faults("SHOP_DATABASE_READ_URLS", urls, may_be_none=False)
 
     @field_validator("database_read_urls", mode="before")
     @classmethod

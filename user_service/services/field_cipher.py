@@ -6,6 +6,8 @@ from uuid import UUID
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
+from common_lib.settings.start import UnfitForStart
+
 _ID_LENGTH = 16
 
 
@@ -20,13 +22,13 @@ class FieldCipher:
 
     @classmethod
     def from_file(cls, path: Path) -> Self:
-        """Read keys, one a line. Raises ValueError naming a file that is missing or holds none."""
+        """Read keys, one a line. Raises UnfitForStart naming a file without any."""
         try:
             return cls(*path.read_bytes().split())
         except OSError as error:
-            raise ValueError(f"the field key {path} cannot be read: {error.strerror}") from None
+            raise UnfitForStart(f"the field key {path} cannot be read: {error.strerror}") from None
         except ValueError:
-            raise ValueError(f"the field key {path} holds no Fernet key on each line") from None
+            raise UnfitForStart(f"the field key {path} holds no Fernet key on each line") from None
 
     def encrypt(self, owner: UUID, text: str) -> bytes:
         return self._fernet.encrypt(owner.bytes + text.encode())

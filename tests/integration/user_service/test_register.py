@@ -1,5 +1,6 @@
 """POST /api/users: what becomes an account, and what leaves no trace."""
 
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -10,6 +11,7 @@ import sqlalchemy as sa
 from common_lib.database import Database
 from common_lib.errors import Unavailable
 from tests.integration.user_service.conftest import Open, Served
+from tests.production import production
 from tests.shopper import at_once
 from user_service.models import User, outbox
 
@@ -196,8 +198,10 @@ async def test_a_megabyte_of_password_is_too_large(app: Served) -> None:
     assert (await register(app, password="x" * 1_000_000)).status_code == 413
 
 
-async def test_the_production_profile_refuses_a_common_password(open_app: Open) -> None:
-    app = await open_app(profile="production", aws_secret_access_key="a-real-one")
+async def test_the_production_profile_refuses_a_common_password(
+    open_app: Open, tmp_path: Path
+) -> None:
+    app = await open_app(**production(tmp_path))
 
     answer = await register(app, password=PASSWORD)
 

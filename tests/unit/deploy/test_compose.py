@@ -11,7 +11,7 @@ import pytest
 import yaml
 from pydantic_settings import BaseSettings
 
-from common_lib.settings import DEV_ONLY_SECRETS
+from common_lib.settings.production import PUBLISHED_SECRETS
 from shop.stack.layout import MODULES
 from shop.stack.ports import Ports, port_variable
 
@@ -254,5 +254,5 @@ def test_the_seed_fills_the_databases_that_the_services_use() -> None:
 
 def test_the_secrets_of_the_file_are_refused_in_production() -> None:
     secret = COMPOSE["x-webhook-secret"]["SHOP_PAYMENT_WEBHOOK_SECRET"]
-    assert secret.removeprefix("${SHOP_PAYMENT_WEBHOOK_SECRET:-")[:-1] in DEV_ONLY_SECRETS
-    assert COMPOSE["x-environment"]["SHOP_AWS_SECRET_ACCESS_KEY"] in DEV_ONLY_SECRETS
+    assert secret.removeprefix("${SHOP_PAYMENT_WEBHOOK_SECRET:-")[:-1] in PUBLISHED_SECRETS
+    assert COMPOSE["x-environment"]["SHOP_AWS_SECRET_ACCESS_KEY"] in PUBLISHED_SECRETS
