@@ -362,8 +362,13 @@ class Address:
         self.down_until = self.loop.time() + min(0.25 * 2**self._failures, 10.0)
 
     def leave_out(self) -> None:
-        """Prefer others for a moment: a service that ends its connections is about to stop."""
+        """Prefer others for a moment: a service that ends its connections is about to stop.
+
+        It waits for the end of those at rest, too.
+        """
         self.down_until = max(self.down_until, self.loop.time() + _LEAVING_S)
+        for connection in tuple(self._idle):
+            connection.close()
 
     def rest(self, connection: Connection) -> None:
         connection.is_idle = True
