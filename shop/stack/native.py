@@ -132,7 +132,10 @@ class NativeStack:
         with self._alone_with_downloads():
             edge.prepare(self.layout, self.progress)
         wanted = edge.Edge(self.layout, settings or {})
-        self._start_and_wait([wanted.spec()])
+        spec = wanted.spec()
+        if self.processes.find(edge.NAME) is None:
+            wanted.tidy_up()
+        self._start_and_wait([spec])
         return wanted
 
     def wait_ready(self, name: str, deadline_s: float = READY_DEADLINE_S) -> None:
