@@ -2,5 +2,5 @@
 
 from order_service.api import carts, coupons, orders, payments
 
-ROUTERS = (carts.router, orders.router, payments.router, coupons.router)
+ROUTERS = (carts.router, carts.internal, orders.router, payments.router, coupons.router)
 ROUTES = (orders.place_route,)

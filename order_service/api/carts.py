@@ -1,13 +1,35 @@
 """Carts over HTTP: each only its owner's."""
 
-from fastapi import APIRouter, Response, status
+from typing import Final
+from uuid import UUID
 
-from common_lib.auth import CurrentUser, ensure_self
+from fastapi import APIRouter, Depends, Request, Response, status
+
+from common_lib.auth import (
+    Authenticator,
+    CurrentUser,
+    Role,
+    Unauthenticated,
+    ensure_self,
+    require_service,
+)
+from common_lib.errors import FieldError
 from common_lib.problems import StrictRoute
 from order_service.api.deps import PathUser, PathVariant, Wired, json_response
-from order_service.schemas.carts import CartItemAdd, CartItemSet, CartView
+from order_service.schemas.carts import (
+    CartItemAdd,
+    CartItemSet,
+    CartMerge,
+    CartTakeOver,
+    CartView,
+    MergedCartView,
+)
+from order_service.services.carts import GuestTokenInvalid
 
 router = APIRouter(prefix="/api/cart/{user_id}", route_class=StrictRoute, tags=["cart"])
+internal = APIRouter(prefix="/internal", route_class=StrictRoute, tags=["internal"])
+
+USERS: Final = "user-service"
 
 
 @router.post("", response_model=CartView)
@@ -47,3 +69,36 @@ async def remove(
 ) -> Response:
     ensure_self(caller, user_id)
     return json_response(await deps.carts.remove(user_id, variant_id))
+
+
+async def _guest(body: CartMerge, request: Request) -> UUID:
+    """Return the guest whose token was sent: only who holds it can name that cart."""
+    authenticator: Authenticator = request.app.state.authenticator
+    try:
+        principal = await authenticator.verifier.verify(body.guest_token)
+        guest = await authenticator.sessions.current(principal)
+    except Unauthenticated:
+        guest = None
+    if guest is None or guest.role is not Role.GUEST:
+        code, title = GuestTokenInvalid.code, GuestTokenInvalid.title
+        raise GuestTokenInvalid(errors=[FieldError("/guestToken", code, title)])
+    return guest.user_id
+
+
+@router.post("/merge", response_model=MergedCartView)
+async def merge(
+    user_id: PathUser, body: CartMerge, caller: CurrentUser, request: Request, deps: Wired
+) -> Response:
+    ensure_self(caller, user_id)
+    return json_response(await deps.carts.merge(user_id, await _guest(body, request)))
+
+
+@internal.post(
+    "/carts/{user_id}/merge",
+    status_code=status.HTTP_204_NO_CONTENT,
+    dependencies=[Depends(require_service(USERS))],
+    include_in_schema=False,
+)
+async def take_over(user_id: PathUser, body: CartTakeOver, deps: Wired) -> Response:
+    await deps.carts.take_over(user_id, body.guest_id)
+    return Response(status_code=status.HTTP_204_NO_CONTENT)

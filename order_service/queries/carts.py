@@ -43,6 +43,34 @@ if wanted ~= current then
 end
 return {'ok', redis.call('ttl', KEYS[1]), redis.call('hgetall', KEYS[1])}
 """
+# The guest's cart is read, added and deleted in one step: of two merges one finds nothing left.
+_MERGE: Final = """
+local guest = redis.call('hgetall', KEYS[1])
+local max_lines, max_quantity = tonumber(ARGV[1]), tonumber(ARGV[2])
+local changed, left_out = false, {}
+local lines = redis.call('hlen', KEYS[2])
+if redis.call('hexists', KEYS[2], 'v') == 1 then lines = lines - 1 end
+for i = 1, #guest, 2 do
+  if guest[i] ~= 'v' then
+    local current = tonumber(redis.call('hget', KEYS[2], guest[i]) or '0')
+    local wanted = math.min(current + tonumber(guest[i + 1]), max_quantity)
+    if current == 0 and lines >= max_lines then
+      table.insert(left_out, guest[i])
+    elseif wanted > current then
+      if current == 0 then lines = lines + 1 end
+      redis.call('hset', KEYS[2], guest[i], wanted)
+      changed = true
+    end
+  end
+end
+redis.call('del', KEYS[1])
+if changed then
+  local version = tonumber(redis.call('hget', KEYS[2], 'v') or '0')
+  redis.call('hset', KEYS[2], 'v', string.format('%.0f', math.max(version + 1, ARGV[3])))
+  redis.call('expire', KEYS[2], ARGV[4])
+end
+return {left_out, redis.call('ttl', KEYS[2]), redis.call('hgetall', KEYS[2])}
+"""
 _CLEAR_IF_UNCHANGED: Final = """
 if redis.call('hget', KEYS[1], 'v') == ARGV[1] then return redis.call('del', KEYS[1]) end
 return 0
@@ -118,6 +146,29 @@ async def edit_cart(
     )
     fields = dict(zip(flat[::2], flat[1::2], strict=True))
     return EditResult(result.decode()), _stored(fields, ttl_s)
+
+
+async def merge_cart(
+    redis: Redis, *, guest_id: UUID, user_id: UUID, limits: CartLimits
+) -> tuple[list[UUID], StoredCart]:
+    """Move a guest's lines into the user's cart, in one step; repeating it changes nothing.
+
+    Quantities add up to the limit. Returns the variants there was no line left for, and the cart.
+    """
+    left_out, ttl_s, flat = await _translated(
+        redis.eval(
+            _MERGE,
+            2,
+            _cart_key(guest_id),
+            _cart_key(user_id),
+            limits.max_lines,
+            limits.max_quantity,
+            time.time_ns() // 1_000_000,
+            limits.ttl_s,
+        )
+    )
+    fields = dict(zip(flat[::2], flat[1::2], strict=True))
+    return [UUID(variant.decode()) for variant in left_out], _stored(fields, ttl_s)
 
 
 async def delete_cart(redis: Redis, user_id: UUID) -> None:

@@ -1,7 +1,10 @@
 """Bodies of the cart's calls."""
 
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
+
+from pydantic import Field
 
 from common_lib.money import Money
 from common_lib.problems import ApiModel, LaxId, RequestModel
@@ -15,6 +18,14 @@ class CartItemAdd(RequestModel):
 
 class CartItemSet(RequestModel):
     quantity: Quantity
+
+
+class CartMerge(RequestModel):
+    guest_token: Annotated[str, Field(min_length=1, max_length=4096)]
+
+
+class CartTakeOver(RequestModel):
+    guest_id: LaxId
 
 
 class CartLineView(ApiModel):
@@ -38,3 +49,9 @@ class CartView(ApiModel):
     currency: str
     version: int
     expires_at: datetime
+
+
+class MergedCartView(CartView):
+    """A cart that took a guest's over; `left_out` names variants it had no line left for."""
+
+    left_out: list[UUID]

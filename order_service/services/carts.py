@@ -40,6 +40,11 @@ class CartLineNotFound(NotFound):
     title = "The cart does not hold this variant"
 
 
+class GuestTokenInvalid(Rejected):
+    code = "guest_token_invalid"
+    title = "This is not the access token of a guest whose session is alive"
+
+
 @dataclass(frozen=True, slots=True)
 class CartContent:
     """A cart's lines as they were at `version`."""
@@ -97,6 +102,19 @@ class Carts:
         )
         return self._document(user_id, cart, await self._quotes(list(cart.quantities)))
 
+    async def merge(self, user_id: UUID, guest_id: UUID) -> Document:
+        """Take a guest's cart over, at today's prices, and empty it; repeating it is safe.
+
+        Quantities add up to what an order may hold; `leftOut` names what found no line.
+        """
+        left_out, cart = await self._merged(user_id, guest_id)
+        document = self._document(user_id, cart, await self._quotes(list(cart.quantities)))
+        return {**document, "leftOut": [str(variant) for variant in left_out]}
+
+    async def take_over(self, user_id: UUID, guest_id: UUID) -> None:
+        """Do the same without asking the catalog for prices: looking at the cart will."""
+        await self._merged(user_id, guest_id)
+
     async def clear(self, user_id: UUID) -> None:
         await store.delete_cart(self._redis, user_id)
 
@@ -115,6 +133,13 @@ class Carts:
     async def forget_quotes(self, variants: Sequence[UUID]) -> None:
         """Reprice: drop the cached quotes of variants that changed."""
         await store.drop_quotes(self._redis, variants)
+
+    async def _merged(self, user_id: UUID, guest_id: UUID) -> tuple[list[UUID], StoredCart]:
+        if guest_id == user_id:
+            return [], await store.read_cart(self._redis, user_id)
+        return await store.merge_cart(
+            self._redis, guest_id=guest_id, user_id=user_id, limits=self._limits
+        )
 
     async def _put(self, user_id: UUID, edit: Edit, variant_id: UUID, quantity: int) -> Document:
         before = await store.read_cart(self._redis, user_id)
