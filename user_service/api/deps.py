@@ -9,6 +9,8 @@ from uuid import UUID
 
 from fastapi import Depends, Header, Request
 
+from common_lib.auth import Unauthenticated
+from common_lib.auth.guards import bearer_token
 from common_lib.problems import parse_id
 from user_service.services.addresses import Addresses
 from user_service.services.erasure import Erasure
@@ -64,8 +66,10 @@ def given_guest(request: Request, guest_token: str | None) -> GivenGuest | None:
     """Return the guest's token that a login brought along, in its body or as its bearer token."""
     if guest_token is not None:
         return GivenGuest(guest_token, is_explicit=True)
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    return GivenGuest(token.strip(), is_explicit=False) if scheme.lower() == "bearer" else None
+    try:
+        return GivenGuest(bearer_token(request), is_explicit=False)
+    except Unauthenticated:
+        return None
 
 
 def expected_versions(if_match: Annotated[str | None, Header()] = None) -> frozenset[int] | None:
