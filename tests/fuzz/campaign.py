@@ -1,0 +1,140 @@
+"""One run: scenarios of requests, each built on the answers before, until there are enough."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx2
+import schemathesis
+from schemathesis.config import (
+    ChecksConfig,
+    GenerationConfig,
+    PositiveDataAcceptanceConfig,
+    ProjectConfig,
+    ProjectsConfig,
+    SchemathesisConfig,
+    SimpleCheckConfig,
+)
+from schemathesis.engine import Status, events, from_schema
+from schemathesis.engine.recorder import CheckNode, ScenarioRecorder
+
+from tests.fuzz.callers import Callers
+
+Progress = Callable[["Report"], None]
+
+
+@dataclass(frozen=True)
+class Breach:
+    """A promise that an answer broke: the same one is told once, and counted."""
+
+    operation: str
+    promise: str
+    told: str
+    request: str
+
+    @property
+    def kind(self) -> tuple[str, str, str]:
+        return self.operation, self.promise, self.told.partition("\n")[0]
+
+
+@dataclass
+class Report:
+    seed: int
+    requests: int = 0
+    statuses: Counter[int] = field(default_factory=Counter)
+    operations: Counter[str] = field(default_factory=Counter)
+    # Operations that answered a success at least once.
+    succeeded: set[str] = field(default_factory=set)
+    breaches: dict[tuple[str, str, str], Breach] = field(default_factory=dict)
+    seen: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    errors: list[str] = field(default_factory=list)
+
+    @property
+    def is_clean(self) -> bool:
+        return not self.breaches and not self.errors
+
+    def take(self, recorder: ScenarioRecorder) -> None:
+        for case_id, interaction in recorder.interactions.items():
+            label = recorder.cases[case_id].value.operation.label
+            self.requests += 1
+            self.operations[label] += 1
+            if interaction.response is None:
+                self.errors.append(f"{label}: no answer")
+                continue
+            status = interaction.response.status_code
+            self.statuses[status] += 1
+            if status < 400:
+                self.succeeded.add(label)
+        for case_id, checks in recorder.checks.items():
+            label = recorder.cases[case_id].value.operation.label
+            for check in checks:
+                if check.status is Status.FAILURE:
+                    self._note(label, check)
+
+    def _note(self, label: str, check: CheckNode) -> None:
+        info = check.failure_info
+        told = f"{info.failure.title}: {info.failure.message}" if info is not None else ""
+        breach = Breach(label, check.name, told, info.code_sample if info is not None else "")
+        self.breaches.setdefault(breach.kind, breach)
+        self.seen[breach.kind] += 1
+
+
+def run(gateway: str, *, requests: int, seed: int, progress: Progress) -> Report:
+    """Send at least so many requests and hold every answer against the documents."""
+    report = Report(seed)
+    callers = Callers(gateway, seed)
+    schema = schemathesis.openapi.from_dict(_document(gateway), config=_config(gateway, seed))
+    schema.auth.providers.append(callers)
+    stream = from_schema(schema).fuzz()
+    try:
+        for event in stream:
+            _hear(event, report)
+            progress(report)
+            if report.requests >= requests:
+                break
+    finally:
+        stream.stop()
+        for _ in stream:
+            pass
+        callers.close()
+    return report
+
+
+def _hear(event: Any, report: Report) -> None:
+    if isinstance(event, events.FuzzScenarioFinished):
+        report.take(event.recorder)
+    elif isinstance(event, events.NonFatalError):
+        report.errors.append(f"{event.label}: {event.value!r}"[:500])
+    elif isinstance(event, events.FatalError):
+        raise event.exception
+
+
+def _document(gateway: str) -> dict[str, Any]:
+    answer = httpx2.get(f"{gateway}/openapi.json")
+    assert answer.status_code == 200, answer.text
+    document: dict[str, Any] = answer.json()
+    return document
+
+
+def _config(gateway: str, seed: int) -> SchemathesisConfig:
+    checks = ChecksConfig(
+        # What is refused or taken has rules that no schema tells: stock, rights, states.
+        positive_data_acceptance=PositiveDataAcceptanceConfig(enabled=False),
+        # Ids in paths are shared by purpose; the matrix of rights looks at whose they are.
+        object_level_authorization=SimpleCheckConfig(enabled=False),
+        # It sends requests of its own, over which schemathesis 4.32 falls in this mode; the matrix
+        # asks every route without a token, too.
+        ignored_auth=SimpleCheckConfig(enabled=False),
+    )
+    project = ProjectConfig(
+        base_url=gateway,
+        checks=checks,
+        continue_on_failure=True,
+        request_timeout=30,
+        generation=GenerationConfig(max_examples=100),
+    )
+    return SchemathesisConfig(
+        seed=seed,
+        projects=ProjectsConfig(default=project),
+    )
