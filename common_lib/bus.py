@@ -61,10 +61,12 @@ def aws_client_arguments(settings: ServiceSettings) -> dict[str, Any]:
     }
 
 
-def aws_client_config(*, read_timeout_s: float, max_connections: int = 32) -> Any:
+def aws_client_config(
+    *, read_timeout_s: float, connect_timeout_s: float = 2, max_connections: int = 32
+) -> Any:
     """Return time-outs and a single attempt: retries belong to the caller's one layer."""
     return importlib.import_module("aiobotocore.config").AioConfig(
-        connect_timeout=2,
+        connect_timeout=connect_timeout_s,
         read_timeout=read_timeout_s,
         max_pool_connections=max_connections,
         retries={"total_max_attempts": 1},

@@ -17,6 +17,7 @@ from common_lib.settings.start import told_plainly
 from gateway import auth, pages
 from gateway.edge import EdgeLimits, EdgeProtocol
 from gateway.limits import RING_SCRIPT, Limiter
+from gateway.live_settings import live_limits
 from gateway.pool import Upstream
 from gateway.proxy import Gateway, Proxy
 from gateway.redis_pipe import RedisPipe
@@ -75,12 +76,26 @@ async def _wired(app: FastAPI, settings: GatewaySettings, keys: JwksCache) -> As
     async with (
         metrics_server(settings, settings.metrics_port),
         background(sweeper=every(_SWEEP_S, sweep)),
+        _followed_limits(settings, limiter),
     ):
         yield
     for upstream in upstreams.values():
         upstream.close()
     await pipe.close()
     await redis.aclose()
+
+
+@asynccontextmanager
+async def _followed_limits(settings: GatewaySettings, limiter: Limiter) -> AsyncIterator[None]:
+    """Let the store's limits be in force while the block lasts, where there is a store."""
+    if not settings.live_settings_path:
+        yield
+        return
+    async with (
+        live_limits(settings, limiter.set_limit) as limits,
+        background(live_limits=every(settings.live_settings_poll_s, limits.refresh)),
+    ):
+        yield
 
 
 def build_upstreams(settings: GatewaySettings) -> dict[str, Upstream]:

@@ -26,6 +26,9 @@ class GatewaySettings(ServiceSettings):
     register_limit_per_minute: Annotated[int, Field(ge=1)] = 10
     forgot_limit_per_minute: Annotated[int, Field(ge=1)] = 5
     mfa_limit_per_minute: Annotated[int, Field(ge=1)] = 10
+    # Where SSM holds limits that change while the gateway runs; empty: nowhere.
+    live_settings_path: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9_.-]+)*/?$")] = ""
+    live_settings_poll_s: Annotated[float, Field(gt=0, le=60)] = 2.0
     redis_timeout_s: float = 0.1
 
     max_header_bytes: int = 16 * 1024

@@ -17,6 +17,7 @@ from rich.table import Table
 
 from shop.doctor import examine
 from shop.stack import checks, choice, docker, localstack, memory
+from shop.stack.environment import LIVE_SETTINGS_PATH
 from shop.stack.errors import StackError
 from shop.stack.layout import PROCESS_NAMES, SERVICES, Layout
 from shop.stack.memory import Kind
@@ -34,12 +35,22 @@ app = typer.Typer(
 )
 keys = typer.Typer(no_args_is_help=True, help="Show the keys that sign tokens, and replace them.")
 app.add_typer(keys, name="keys")
+limits = typer.Typer(no_args_is_help=True, help="Show and change limits while the gateway runs.")
+app.add_typer(limits, name="limits")
 console = Console()
 complaints = Console(stderr=True)
 OfServices = Annotated[bool, typer.Option("--service", help="The key services call each other by.")]
 SigningFile = Annotated[
     Path | None, typer.Option(help="The file that signs, where it is not the local stack's.")
 ]
+
+LimitKind = Annotated[
+    str, typer.Option("--of", help="default, webhook, login, register, forgot or mfa")
+]
+InAws = Annotated[
+    bool, typer.Option("--aws", help="In the account of your credentials, not the local stack.")
+]
+LivePath = Annotated[str, typer.Option(help="SHOP_LIVE_SETTINGS_PATH of the gateways.")]
 
 
 @app.command()
@@ -213,6 +224,31 @@ def rotate_keys(
 ) -> None:
     """Let the next key sign; nobody is logged out, unless the old one leaked."""
     _run_tool("shop.keys", "rotate", service=service, now=now, all_keys=everything, file=file)
+
+
+@limits.command("show")
+def show_limits(in_aws: InAws = False, path: LivePath = LIVE_SETTINGS_PATH) -> None:
+    """Show which limits are changed."""
+    _run_tool("shop.limits", "show", is_aws=in_aws, path=path)
+
+
+@limits.command("set")
+def set_limit(
+    per_minute: Annotated[int, typer.Option(min=1, max=1_000_000, help="Requests in any 60 s.")],
+    kind: LimitKind = "default",
+    in_aws: InAws = False,
+    path: LivePath = LIVE_SETTINGS_PATH,
+) -> None:
+    """Change a limit at every gateway within 5 s; it stays when they are restarted."""
+    _run_tool("shop.limits", "change", per_minute=per_minute, kind=kind, is_aws=in_aws, path=path)
+
+
+@limits.command("reset")
+def reset_limit(
+    kind: LimitKind = "default", in_aws: InAws = False, path: LivePath = LIVE_SETTINGS_PATH
+) -> None:
+    """Go back to the limit that the gateways were started with."""
+    _run_tool("shop.limits", "reset", kind=kind, is_aws=in_aws, path=path)
 
 
 def _run_tool(module: str, name: str = "run", **arguments: object) -> None:

@@ -22,6 +22,7 @@ DEFAULTS = {
     "SHOP_LOG_LEVEL": "INFO",
     "SHOP_LOGIN_LIMIT_PER_15MIN": "100000",
     "SHOP_REGISTER_LIMIT_PER_HOUR": "100000",
+    "SHOP_MAIL_LIMIT_PER_HOUR": "100000",
     "SHOP_TRUSTED_PROXIES": f"{EDGE_SOURCE}/32",
     "SHOP_LOGIN_LIMIT_PER_MINUTE": "100000",
     "SHOP_REGISTER_LIMIT_PER_MINUTE": "100000",
@@ -29,6 +30,9 @@ DEFAULTS = {
     "SHOP_MFA_LIMIT_PER_MINUTE": "100000",
 }
 
+
+# Where the local SSM holds limits that change while the gateway runs.
+LIVE_SETTINGS_PATH = "/shop/live"
 
 # Settings of the stack itself, which reach the processes as addresses and no other way.
 STACK_ONLY = frozenset(
@@ -123,6 +127,7 @@ def _own(layout: Layout, secrets: Secrets, name: str) -> dict[str, str]:
         own["SHOP_DATABASE_READ_URLS"] = ""
     if name == "gateway":
         own["SHOP_METRICS_PORT"] = str(layout.ports.gateway_metrics)
+        own["SHOP_LIVE_SETTINGS_PATH"] = LIVE_SETTINGS_PATH if layout.profile == "dev" else ""
     if name == "payment-sandbox":
         own["SHOP_PAYMENT_SANDBOX_FILE"] = str(layout.data / "payment-sandbox.sqlite")
     if service == "user":
