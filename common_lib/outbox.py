@@ -28,7 +28,7 @@ from common_lib.clock import now
 from common_lib.crash_points import crash_point
 from common_lib.database import TABLE_OPTIONS, Database, Id, UtcDateTime, WriteSession, to_column
 from common_lib.errors import Unavailable
-from common_lib.events import Envelope, Event
+from common_lib.events import Envelope, Event, types_with_token
 from common_lib.events.orders import OrderCreated
 from common_lib.telemetry import bound_trace, current_request_id, current_trace, flow_step
 
@@ -89,6 +89,11 @@ _SELECT_DUE: Final = sa.text(
 )
 _MARK_PUBLISHED: Final = sa.text(
     "UPDATE outbox SET published_at = :at, next_attempt_at = NULL WHERE id IN :ids"
+).bindparams(sa.bindparam("ids", expanding=True))
+# A token that was sent has no business in a table that is kept for days and backed up.
+_STRIKE_TOKENS: Final = sa.text(
+    "UPDATE outbox SET body = JSON_REMOVE(CONVERT(body USING utf8mb4), '$.data.token')"
+    " WHERE id IN :ids"
 ).bindparams(sa.bindparam("ids", expanding=True))
 _MARK_REFUSED: Final = sa.text(
     "UPDATE outbox SET attempts = :attempts, next_attempt_at = :next_attempt_at,"
@@ -297,10 +302,14 @@ class Relay:
         self, connection: AsyncConnection, batch: Sequence[_Row], refused: Mapping[str, str]
     ) -> None:
         at = to_column(now())
-        accepted = [row.id for row in batch if row.id.hex() not in refused]
+        accepted = [row for row in batch if row.id.hex() not in refused]
         if accepted:
-            await connection.execute(_MARK_PUBLISHED, {"at": at, "ids": accepted})
+            ids = [row.id for row in accepted]
+            await connection.execute(_MARK_PUBLISHED, {"at": at, "ids": ids})
             PUBLISHED.labels(self._source).inc(len(accepted))
+        tokens = [row.id for row in accepted if row.event_type in types_with_token()]
+        if tokens:
+            await connection.execute(_STRIKE_TOKENS, {"ids": tokens})
         for row in batch:
             if (reason := refused.get(row.id.hex())) is not None:
                 await connection.execute(_MARK_REFUSED, self._refusal(row, reason, at))

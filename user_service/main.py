@@ -35,7 +35,8 @@ from user_service.services.guest_carts import GuestCarts
 from user_service.services.logins import Logins
 from user_service.services.password_changes import PasswordChanges
 from user_service.services.password_resets import PasswordResets
-from user_service.services.passwords import PasswordHasher, PasswordRules
+from user_service.services.password_rules import PasswordRules
+from user_service.services.passwords import PasswordHasher
 from user_service.services.second_factor import SecondFactor
 from user_service.services.sessions import LoginSessions
 from user_service.services.tokens import Tokens

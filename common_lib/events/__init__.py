@@ -9,6 +9,7 @@ from common_lib.events.envelope import (
     Topic,
     event_from,
     parse_envelope,
+    types_with_token,
 )
 
 # All modules are imported, so that every wire type is known wherever one is.
@@ -22,5 +23,6 @@ __all__ = [
     "event_from",
     "orders",
     "parse_envelope",
+    "types_with_token",
     "users",
 ]

@@ -40,6 +40,8 @@ class Event(EventPart):
     event_type: ClassVar[str]
     version: ClassVar[int] = 1
     topic: ClassVar[Topic]
+    # Its `data.token` opens something: it is struck out of the outbox once it is published.
+    carries_token: ClassVar[bool] = False
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
@@ -78,6 +80,11 @@ class Envelope(EventPart):
             key=event.key,
             data=event.model_dump(mode="json", by_alias=True),
         )
+
+
+def types_with_token() -> frozenset[str]:
+    """Return the wire types whose body carries a token that must not be kept."""
+    return frozenset(wire for (wire, _), kind in _EVENT_CLASSES.items() if kind.carries_token)
 
 
 def parse_envelope(body: str | bytes) -> Envelope:

@@ -1,7 +1,10 @@
 """Events of the user service, on the topic user-events."""
 
+from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
+
+from pydantic import Field
 
 from common_lib.events.envelope import Event, Topic
 
@@ -26,6 +29,33 @@ class UserRegistered(UserEvent):
 
 class UserVerified(UserEvent):
     event_type: ClassVar[str] = "USER_VERIFIED"
+
+
+class PasswordChanged(UserEvent):
+    event_type: ClassVar[str] = "PASSWORD_CHANGED"
+
+
+class EmailChanged(UserEvent):
+    """The account has another address now; `email` is the one it had before."""
+
+    event_type: ClassVar[str] = "EMAIL_CHANGED"
+
+
+class UserTokenEvent(UserEvent):
+    """`token` works once, until `expires_at`, for whoever reads the mail to `email`."""
+
+    carries_token: ClassVar[bool] = True
+
+    token: str = Field(repr=False)
+    expires_at: datetime
+
+
+class EmailVerificationRequested(UserTokenEvent):
+    event_type: ClassVar[str] = "EMAIL_VERIFICATION_REQUESTED"
+
+
+class PasswordResetRequested(UserTokenEvent):
+    event_type: ClassVar[str] = "PASSWORD_RESET"
 
 
 class UserDeleted(Event):

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from user_service.api import addresses, auth, internal, mfa, sessions, users
+from user_service.api import addresses, auth, emails, internal, mfa, passwords, sessions, users
 
 ROUTERS: tuple[APIRouter, ...] = (
     users.router,
@@ -10,5 +10,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     auth.router,
     sessions.router,
     mfa.router,
+    passwords.router,
+    emails.router,
     internal.router,
 )

@@ -13,9 +13,12 @@ from common_lib.auth import Unauthenticated
 from common_lib.auth.guards import bearer_token
 from common_lib.problems import parse_id
 from user_service.services.addresses import Addresses
+from user_service.services.email_verification import EmailVerification
 from user_service.services.erasure import Erasure
 from user_service.services.guest_carts import GivenGuest, GuestCarts
 from user_service.services.logins import Logins
+from user_service.services.password_changes import PasswordChanges
+from user_service.services.password_resets import PasswordResets
 from user_service.services.second_factor import SecondFactor
 from user_service.services.sessions import Device, LoginSessions
 from user_service.services.users import Users
@@ -33,6 +36,9 @@ class Deps:
     sessions: LoginSessions
     second_factor: SecondFactor
     guest_carts: GuestCarts
+    password_changes: PasswordChanges
+    password_resets: PasswordResets
+    email_verification: EmailVerification
     erasure: Erasure
     jwks: Callable[[], dict[str, Any]]
     trusted_proxies: Sequence[Network]

@@ -2,7 +2,13 @@
 
 from user_service.models.addresses import Address
 from user_service.models.base import Base, outbox
-from user_service.models.credentials import OneTimeToken, RecoveryCode, TokenPurpose, TotpCredential
+from user_service.models.credentials import (
+    OneTimeToken,
+    PasswordResetRequest,
+    RecoveryCode,
+    TokenPurpose,
+    TotpCredential,
+)
 from user_service.models.sessions import LoginSession, RefreshToken
 from user_service.models.users import IllegalStatusChange, User
 
@@ -12,6 +18,7 @@ __all__ = [
     "IllegalStatusChange",
     "LoginSession",
     "OneTimeToken",
+    "PasswordResetRequest",
     "RecoveryCode",
     "RefreshToken",
     "TokenPurpose",

@@ -13,6 +13,7 @@ from user_service.models.base import Base, enum_column
 
 MAX_GUESSES: Final = 5
 GUESS_WINDOW: Final = timedelta(minutes=15)
+MAX_ASKED_LENGTH: Final = 320
 
 
 class TokenPurpose(StrEnum):
@@ -42,6 +43,21 @@ class OneTimeToken(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
     used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class PasswordResetRequest(Base):
+    """Somebody asked for a reset link for `email`, be there such an account or not.
+
+    Every address is written down alike and looked up later, by the worker: neither the answer nor
+    its time tells whether there is an account.
+    """
+
+    __tablename__ = "password_reset_requests"
+    __table_args__ = (TABLE_OPTIONS,)
+
+    id: Mapped[UUID] = mapped_column(Id, primary_key=True)
+    email: Mapped[str] = mapped_column(String(MAX_ASKED_LENGTH))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class TotpCredential(Base):

@@ -1,28 +1,22 @@
-"""Passwords: hashed with bcrypt away from the event loop, judged before they are taken."""
+"""Passwords: hashed with bcrypt away from the event loop."""
 
 import asyncio
-import itertools
+import os
 import secrets
+import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Final, TypeVar
 
 from passlib.hash import bcrypt_sha256
 
-from common_lib.errors import FieldError, Rejected, Unavailable
+from common_lib.errors import Unavailable
 
 T = TypeVar("T")
 
-# The head of every published list of leaked passwords, eight characters and up.
-COMMON_PASSWORDS: Final = frozenset(
-    Path(__file__).with_name("common_passwords.txt").read_text(encoding="utf-8").split()
-)
-
-
-class CommonPassword(Rejected):
-    code = "common_password"
-    title = "This password is among those that are tried first"
+# A tenth of a busy core's time: hashing goes on, slowly, where reads take all they can get.
+HASHING_NICENESS: Final = 10
 
 
 class HashingBusy(Unavailable):
@@ -30,14 +24,13 @@ class HashingBusy(Unavailable):
     title = "Too many passwords are being checked at this moment"
 
 
-def refuse_common(password: str) -> None:
-    """Raise CommonPassword for a leaked, a repeated or a counted-up password."""
-    lowered = password.lower()
-    steps = {ord(right) - ord(left) for left, right in itertools.pairwise(lowered)}
-    is_sequence = steps in ({0}, {1}, {-1})
-    if is_sequence or lowered in COMMON_PASSWORDS:
-        field = FieldError("/password", "common_password", "choose a less common password")
-        raise CommonPassword(errors=[field])
+def _step_back() -> None:
+    """Let everything else on this machine go first, the event loop above all.
+
+    On Linux each thread has a niceness of its own (sched(7)); elsewhere it is the process's.
+    """
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), HASHING_NICENESS)
 
 
 class PasswordHasher:
@@ -49,7 +42,9 @@ class PasswordHasher:
 
     def __init__(self, *, rounds: int, threads: int, queue: int) -> None:
         self._scheme = bcrypt_sha256.using(rounds=rounds)
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="bcrypt")
+        self._pool = ThreadPoolExecutor(
+            threads, thread_name_prefix="bcrypt", initializer=_step_back
+        )
         self._room = threads + queue
         self._in_hand = 0
         # Compared with when there is no such account, so that both answers take the same time.

@@ -96,7 +96,7 @@ class LoginSessions:
         """Return a page of the caller's sessions that are alive, the newest first."""
         before = decode_cursor(cursor, _NEWEST_FIRST)[1] if cursor else None
         async with self.db.read_own_writes() as session:
-            current_id = await _session_of(session, principal)
+            current_id = await session_of(session, principal)
             found = await sessions.living_sessions(
                 session, principal.user_id, now(), before=before, limit=limit + 1
             )
@@ -123,7 +123,7 @@ class LoginSessions:
         """End the session that the caller's token belongs to within a second. Safe to repeat."""
 
         async def work(session: WriteSession) -> Sequence[UUID]:
-            session_id = await _session_of(session, principal)
+            session_id = await session_of(session, principal)
             found = await sessions.lock_session(session, session_id) if session_id else None
             return await _end(session, found) if found is not None else ()
 
@@ -169,7 +169,7 @@ def _ensure_alive(token: RefreshToken, moment: datetime) -> None:
         raise TokenExpired("the refresh token has expired")
 
 
-async def _session_of(session: AnySession, principal: Principal) -> UUID | None:
+async def session_of(session: AnySession, principal: Principal) -> UUID | None:
     """Return the session of the caller's token, None for one that no login gave out."""
     try:
         jti = UUID(principal.session_id)

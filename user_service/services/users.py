@@ -22,7 +22,8 @@ from user_service.queries.accounts import UserFilter
 from user_service.schemas.enums import UserRole, UserStatus
 from user_service.schemas.users import ProfileRequest, RegisterRequest
 from user_service.services.one_time_tokens import issue
-from user_service.services.passwords import PasswordHasher, PasswordRules
+from user_service.services.password_rules import PasswordRules
+from user_service.services.passwords import PasswordHasher
 from user_service.services.session_ends import end_sessions, revoke
 
 SOURCE: Final = "user-service"

@@ -19,6 +19,7 @@ TECHNICAL = {
     "sessions",
     "refresh_tokens",
     "one_time_tokens",
+    "password_reset_requests",
     "totp_credentials",
     "recovery_codes",
     "outbox",

@@ -1,4 +1,4 @@
-"""Passwords: which are taken, and how they are hashed without holding others up."""
+"""Passwords: hashed without holding others up."""
 
 import asyncio
 import threading
@@ -6,13 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from user_service.services import passwords
-from user_service.services.passwords import (
-    CommonPassword,
-    HashingBusy,
-    PasswordHasher,
-    refuse_common,
-)
+from user_service.services.passwords import HashingBusy, PasswordHasher
 
 
 @pytest.fixture
@@ -20,21 +14,6 @@ async def hasher() -> AsyncIterator[PasswordHasher]:
     made = PasswordHasher(rounds=4, threads=1, queue=1)
     yield made
     made.close()
-
-
-@pytest.mark.parametrize(
-    "password",
-    ["password123", "PASSWORD", "12345678", "aaaaaaaaaa", "abcdefghij", "87654321", "qwerty123"],
-)
-def test_a_password_that_is_tried_first_is_refused(password: str) -> None:
-    with pytest.raises(CommonPassword) as refused:
-        refuse_common(password)
-    assert password not in str(refused.value)
-
-
-@pytest.mark.parametrize("password", ["correct horse battery", "Tr0ub4dor&3", "aaaaaaab"])
-def test_another_password_is_taken(password: str) -> None:
-    refuse_common(password)
 
 
 async def test_a_hash_is_salted_and_names_its_scheme(hasher: PasswordHasher) -> None:
@@ -101,4 +80,3 @@ async def test_hashing_leaves_the_event_loops_thread_alone(hasher: PasswordHashe
     name = await hasher._run(lambda: threading.current_thread().name)
 
     assert name.startswith("bcrypt")
-    assert passwords.COMMON_PASSWORDS
