@@ -116,9 +116,9 @@ class Callers:
         return Caller(principal, self._limiter.subject(f"u:{principal.user_id}", DEFAULT, keys))
 
 
-def ensure_not_revoked(principal: Principal, verdict: Verdict) -> None:
-    """Raise TokenRevoked, or Unavailable for an old token while Redis is away."""
+def ensure_not_revoked(principal: Principal, verdict: Verdict, *, is_write: bool) -> None:
+    """Raise TokenRevoked, or RevocationUnknown while Redis is away and too much depends on it."""
     if verdict.is_shared:
         apply_revocation(principal, verdict.session, verdict.role)
     else:
-        trusted_without_redis(principal)
+        trusted_without_redis(principal, is_write=is_write)

@@ -11,7 +11,7 @@ from opentelemetry.trace import SpanKind
 from prometheus_client import Counter
 from starlette.types import Receive, Scope, Send
 
-from common_lib.auth import Principal, TokenVerifier
+from common_lib.auth import SAFE_METHODS, Principal, TokenVerifier
 from common_lib.errors import DomainError, NotFound, Unavailable
 from common_lib.problems import BodyTooLarge, RequestTimedOut, UnsupportedMediaType
 from common_lib.telemetry import (
@@ -262,7 +262,8 @@ class Exchange:
             guard = gateway.callers.guard(self._scope["path"], self._client_address())
         self._verdict = verdict = await gateway.limiter.check(subject, guard)
         if self._principal is not None:
-            auth.ensure_not_revoked(self._principal, verdict)
+            is_write = self._method not in SAFE_METHODS
+            auth.ensure_not_revoked(self._principal, verdict, is_write=is_write)
         if not verdict.is_admitted:
             raise RateLimited(retry_after_s=verdict.retry_after_s)
 

@@ -6,6 +6,7 @@ service as their audience, so that one taken from a log opens nothing else and n
 """
 
 from common_lib.auth.guards import (
+    SAFE_METHODS,
     Authenticator,
     CurrentUser,
     MaybeUser,
@@ -29,6 +30,7 @@ from common_lib.auth.keys import (
 from common_lib.auth.principals import (
     InvalidToken,
     Principal,
+    RevocationUnknown,
     Role,
     RoleNotAllowed,
     TokenExpired,
@@ -62,6 +64,7 @@ __all__ = [
     "LEEWAY_S",
     "MAX_TOKEN_LENGTH",
     "REFRESH_TYPE",
+    "SAFE_METHODS",
     "Authenticator",
     "CurrentUser",
     "InvalidToken",
@@ -70,6 +73,7 @@ __all__ = [
     "KeySource",
     "MaybeUser",
     "Principal",
+    "RevocationUnknown",
     "Role",
     "RoleNotAllowed",
     "ServiceTokens",

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import Depends, Request
@@ -15,6 +15,9 @@ from common_lib.auth.sessions import Sessions
 from common_lib.auth.tokens import ServiceTokens, TokenVerifier
 from common_lib.errors import NotFound
 from common_lib.settings import ServiceSettings
+
+# Those that change nothing (RFC 9110, 9.2.1).
+SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,8 @@ async def current_user(request: Request) -> Principal:
     """FastAPI dependency: the caller, with revocation and today's role applied."""
     authenticator: Authenticator = request.app.state.authenticator
     principal = await authenticator.verifier.verify(bearer_token(request))
-    return await authenticator.sessions.current(principal)
+    is_write = request.method not in SAFE_METHODS
+    return await authenticator.sessions.current(principal, is_write=is_write)
 
 
 async def maybe_user(request: Request) -> Principal | None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from common_lib.errors import Forbidden
+from common_lib.errors import Forbidden, Unavailable
 from common_lib.ids import UserId
 
 
@@ -39,6 +39,13 @@ class WrongTokenType(Unauthenticated):
 class TokenRevoked(Unauthenticated):
     code = "revoked"
     title = "The session was ended"
+
+
+class RevocationUnknown(Unavailable):
+    """Redis is away, and too much depends on the answer to go by the token alone."""
+
+    code = "revocation_unknown"
+    title = "Whether your session was ended cannot be checked just now"
 
 
 class RoleNotAllowed(Forbidden):

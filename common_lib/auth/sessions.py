@@ -12,7 +12,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from common_lib.auth.principals import Principal, Role, TokenRevoked
+from common_lib.auth.principals import Principal, RevocationUnknown, Role, TokenRevoked
 from common_lib.auth.tokens import ACCESS_LIFETIME_S, LEEWAY_S
 from common_lib.errors import Unavailable
 
@@ -20,6 +20,7 @@ log = structlog.get_logger(__name__)
 
 # With Redis away a token this young is still taken: nobody can tell whether it was revoked.
 TRUSTED_WITHOUT_REDIS_S: Final = 15 * 60
+_POWERFUL: Final = frozenset({Role.ADMIN, Role.SELLER})
 _MAX_CACHED_SESSIONS: Final = 20_000
 _REVOCATION_CACHE_S: Final = 0.5
 _REVOKED: Final = b"revoked"
@@ -77,10 +78,10 @@ class Sessions:
         }
         await self._put(ended | changed)
 
-    async def current(self, principal: Principal) -> Principal:
+    async def current(self, principal: Principal, *, is_write: bool = True) -> Principal:
         """Return the caller with today's role.
 
-        Raises TokenRevoked, or Unavailable when Redis is away and the token is not young.
+        Raises TokenRevoked, or RevocationUnknown as `trusted_without_redis` does.
         """
         seen = self._checked.get(principal.session_id)
         if (
@@ -95,7 +96,7 @@ class Sessions:
                 pipeline.get(_role_key(principal.user_id))
                 session, role = await pipeline.execute()
         except _FAILURES as error:
-            return trusted_without_redis(principal, error)
+            return trusted_without_redis(principal, is_write=is_write, cause=error)
         answer = apply_revocation(principal, session, role)
         self._remember(answer)
         return answer
@@ -143,8 +144,15 @@ def apply_revocation(principal: Principal, session: bytes | None, role: bytes | 
     return principal if role is None else replace(principal, role=Role(role.decode()))
 
 
-def trusted_without_redis(principal: Principal, cause: BaseException | None = None) -> Principal:
-    """Return the caller unchanged if its token is young enough. Raises Unavailable."""
-    if time.time() - principal.issued_at > TRUSTED_WITHOUT_REDIS_S:
-        raise Unavailable("sessions cannot be checked just now", retry_after_s=1) from cause
+def trusted_without_redis(
+    principal: Principal, *, is_write: bool, cause: BaseException | None = None
+) -> Principal:
+    """Return the caller unchanged if its token is young and little can be done with it.
+
+    Raises RevocationUnknown for an old token, and for whatever administrators and sellers change:
+    the wrong ones among them could do more harm than a few minutes without the right ones.
+    """
+    is_old = time.time() - principal.issued_at > TRUSTED_WITHOUT_REDIS_S
+    if is_old or (is_write and principal.role in _POWERFUL):
+        raise RevocationUnknown(retry_after_s=1) from cause
     return principal

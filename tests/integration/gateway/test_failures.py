@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
+from common_lib.auth import Role
 from gateway.settings import GatewaySettings
-from tests.integration.gateway.harness import Door, Request, Upstream, answer, open_door
+from tests.integration.gateway.harness import Door, Request, Upstream, answer, open_door, token
 from tests.waiting import eventually
 
 
@@ -186,6 +187,39 @@ async def test_an_answer_that_breaks_off_never_looks_whole(
         await client.send(b"GET /api/products HTTP/1.1\r\nHost: s\r\n\r\n")
         with pytest.raises((asyncio.IncompleteReadError, ConnectionError, ValueError)):
             await client.answer()
+
+
+@pytest.fixture
+async def blind(settings: GatewaySettings, unused_tcp_port: int) -> AsyncIterator[Door]:
+    """A gateway whose Redis is away."""
+    nowhere = {"redis_url": f"redis://127.0.0.1:{unused_tcp_port}/0"}
+    async with open_door(settings.model_copy(update=nowhere)) as door:
+        yield door
+
+
+@pytest.mark.parametrize("role", [Role.ADMIN, Role.SELLER])
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+async def test_without_redis_the_powerful_change_nothing(
+    blind: Door, upstream: Upstream, role: Role, method: str
+) -> None:
+    given = await blind.ask(method=method, body=b"{}", bearer=token(role=role))
+
+    given.assert_problem(503, "revocation_unknown")
+    assert given.headers["retry-after"] == "1"
+    assert upstream.requests == []
+
+
+@pytest.mark.parametrize("role", list(Role))
+async def test_without_redis_everybody_may_look(blind: Door, role: Role) -> None:
+    for method in ("GET", "HEAD"):
+        assert (await blind.ask(method=method, bearer=token(role=role))).status == 200
+
+
+async def test_without_redis_customers_go_on(blind: Door, upstream: Upstream) -> None:
+    given = await blind.ask("/api/orders", method="POST", body=b"{}", bearer=token())
+
+    assert given.status == 200
+    assert len(upstream.requests) == 1
 
 
 async def test_a_client_that_leaves_frees_the_service(door: Door, upstream: Upstream) -> None:

@@ -19,6 +19,7 @@ from common_lib.auth import (
     InvalidToken,
     JwksCache,
     Principal,
+    RevocationUnknown,
     Role,
     ServiceTokens,
     SigningKey,
@@ -255,10 +256,20 @@ def test_a_demoted_admin_has_the_lesser_role_at_once() -> None:
     assert apply_revocation(principal(), b"live", b"CUSTOMER").role is Role.CUSTOMER
 
 
-def test_without_redis_only_a_young_token_is_trusted() -> None:
-    assert trusted_without_redis(principal(age_s=14 * 60))
-    with pytest.raises(Unavailable):
-        trusted_without_redis(principal(age_s=16 * 60))
+@pytest.mark.parametrize("is_write", [False, True])
+def test_without_redis_only_a_young_token_is_trusted(is_write: bool) -> None:
+    assert trusted_without_redis(principal(Role.CUSTOMER, age_s=14 * 60), is_write=is_write)
+    with pytest.raises(RevocationUnknown):
+        trusted_without_redis(principal(Role.CUSTOMER, age_s=16 * 60), is_write=is_write)
+
+
+@pytest.mark.parametrize("role", [Role.ADMIN, Role.SELLER])
+def test_without_redis_the_powerful_may_look_and_change_nothing(role: Role) -> None:
+    caller = principal(role)
+
+    assert trusted_without_redis(caller, is_write=False) is caller
+    with pytest.raises(RevocationUnknown):
+        trusted_without_redis(caller, is_write=True)
 
 
 def test_a_service_token_opens_its_audience_only() -> None:
