@@ -1,9 +1,12 @@
 """The gateway's hop, with token, limit and revocation, beside nginx and a raw ASGI answer."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from shop.stack.ports import free_ports
+from tests.bench import many_tokens, naive
 from tests.bench.load import Request
 from tests.bench.report import Row
 from tests.bench.stats import ratio
@@ -13,8 +16,31 @@ SECTION = "Gateway hop"
 BODY = b'{"id":"0198c0de-0000-7000-8000-000000000000","name":"Kettle","status":"ACTIVE"}'
 PATH = "/api/products/0198c0de-0000-7000-8000-000000000000"
 ROUNDS = 2
-FEW, MANY = 16, 64
 UPSTREAM, NGINX, RAW, GATEWAY = "bench-upstream", "bench-nginx", "bench-raw", "gateway"
+NAIVE = "bench-naive"
+GOAL_ADDED_MS = 2.0
+
+
+class Step(NamedTuple):
+    """One target under one load; with a pause, 400 requests a second come, else all that go."""
+
+    name: str
+    clients: int
+    pause_ms: int = 0
+
+
+FEW, MANY = 16, 64
+CALM = {"clients": 4, "pause_ms": 10}
+PLAN = (
+    Step(NGINX, FEW),
+    Step(GATEWAY, FEW),
+    Step(RAW, FEW),
+    Step(NAIVE, FEW),
+    Step(NGINX, MANY),
+    Step(GATEWAY, MANY),
+    Step(UPSTREAM, **CALM),
+    Step(GATEWAY, **CALM),
+)
 
 _COMMON = """
 {user}worker_processes 1;
@@ -57,33 +83,41 @@ def measure(world: World) -> list[Row]:
         raise Needs("nginx")
     tokens = world.tokens()
     upstream, nginx = _start_nginx(world)
+    behind = f"http://127.0.0.1:{upstream}"
     raw = world.start_raw(RAW, BODY)
-    world.need(GATEWAY, env={"SHOP_CATALOG_URL": f"http://127.0.0.1:{upstream}"})
+    world.need(GATEWAY, env={"SHOP_CATALOG_URL": behind})
+    request = Request(path=PATH, tokens=tokens)
     targets = {
-        NGINX: (f"http://127.0.0.1:{nginx}", Request(path=PATH, tokens=tokens)),
-        RAW: (f"http://127.0.0.1:{raw}", Request(path=PATH, tokens=tokens)),
-        GATEWAY: (world.stack.layout.url(GATEWAY), Request(path=PATH, tokens=tokens)),
+        UPSTREAM: behind,
+        NGINX: f"http://127.0.0.1:{nginx}",
+        RAW: f"http://127.0.0.1:{raw}",
+        NAIVE: naive.start(world, NAIVE, behind),
+        GATEWAY: world.stack.layout.url(GATEWAY),
     }
-    for url, request in targets.values():
+    for url in targets.values():
         world.warm_up(url, request)
-    plan = [(NGINX, FEW), (GATEWAY, FEW), (RAW, FEW), (NGINX, MANY), (GATEWAY, MANY)]
-    found: dict[tuple[str, int], list[Measured]] = {step: [] for step in plan}
+    found: dict[Step, list[Measured]] = {step: [] for step in PLAN}
     for turn in range(ROUNDS):
-        for name, clients in plan:
-            url, request = targets[name]
-            with world.step(f"{name}, {clients} in flight, round {turn + 1}"):
-                found[name, clients].append(
-                    world.measure(
-                        url,
-                        request,
-                        clients=clients,
-                        watch=[name],
-                        seconds=world.seconds / ROUNDS,
-                    )
-                )
+        for step in PLAN:
+            with world.step(f"{step.name}, {step.clients} in flight, round {turn + 1}"):
+                found[step].append(_measured(world, step, targets[step.name], request))
     world.note_memory()
-    world.stop([UPSTREAM, NGINX, RAW, GATEWAY])
-    return _rows({step: _Joined(name=step[0], runs=runs) for step, runs in found.items()})
+    world.stop([NGINX, RAW, NAIVE])
+    rows = _rows({step: _Joined(name=step.name, runs=runs) for step, runs in found.items()})
+    rows += many_tokens.measure(world)
+    world.stop([UPSTREAM, GATEWAY])
+    return rows
+
+
+def _measured(world: World, step: Step, url: str, request: Request) -> Measured:
+    return world.measure(
+        url,
+        request,
+        clients=step.clients,
+        watch=[step.name],
+        seconds=world.seconds / ROUNDS,
+        pause_ms=step.pause_ms,
+    )
 
 
 class _Joined:
@@ -96,20 +130,22 @@ class _Joined:
         self.p99_ms = max(run.outcome.p99_ms for run in runs)
 
 
-def _rows(found: dict[tuple[str, int], _Joined]) -> list[Row]:
-    nginx, gateway, raw = found[NGINX, FEW], found[GATEWAY, FEW], found[RAW, FEW]
-    many = found[GATEWAY, MANY]
+def _rows(found: Mapping[Step, _Joined]) -> list[Row]:
+    nginx, gateway, raw = (found[Step(name, FEW)] for name in (NGINX, GATEWAY, RAW))
+    many, nginx_many = found[Step(GATEWAY, MANY)], found[Step(NGINX, MANY)]
     to_nginx = ratio(gateway.cpu_us, nginx.cpu_us)
     growth = ratio(many.cpu_us, gateway.cpu_us)
     against = f"gateway {gateway.cpu_us:.0f} µs, nginx {nginx.cpu_us:.0f} µs a request"
     return [
         Row("At most 5 times nginx's CPU", against, f"{to_nginx:.1f}", to_nginx <= 5),
+        _beside_naive(gateway, found[Step(NAIVE, FEW)]),
         Row(
             "CPU a request with 64 in flight at most 1.2 times that with 16",
             f"{many.cpu_us:.0f} µs with 64, {gateway.cpu_us:.0f} µs with 16",
             f"{growth:.2f}",
             growth <= 1.2,
         ),
+        _added(found[Step(GATEWAY, **CALM)], found[Step(UPSTREAM, **CALM)]),
         Row(
             "Beside a raw uvicorn answer of the same bytes",
             f"gateway {gateway.cpu_us:.0f} µs, raw {raw.cpu_us:.0f} µs",
@@ -118,11 +154,31 @@ def _rows(found: dict[tuple[str, int], _Joined]) -> list[Row]:
         Row(
             "Requests a second and p99, 64 in flight",
             f"gateway {many.per_second:,.0f}/s, p99 {many.p99_ms:.1f} ms; "
-            f"nginx {found[NGINX, MANY].per_second:,.0f}/s, "
-            f"p99 {found[NGINX, MANY].p99_ms:.1f} ms",
-            f"{ratio(many.per_second, found[NGINX, MANY].per_second):.2f}",
+            f"nginx {nginx_many.per_second:,.0f}/s, p99 {nginx_many.p99_ms:.1f} ms",
+            f"{ratio(many.per_second, nginx_many.per_second):.2f}",
         ),
     ]
+
+
+def _beside_naive(gateway: _Joined, naive_: _Joined) -> Row:
+    times = ratio(naive_.cpu_us, gateway.cpu_us)
+    return Row(
+        "At least 20 times less CPU than FastAPI, httpx, python-jose and one INCR",
+        f"gateway {gateway.cpu_us:.0f} µs, those {naive_.cpu_us:,.0f} µs a request",
+        f"{times:.0f}",
+        times >= 20,
+    )
+
+
+def _added(through: _Joined, direct: _Joined) -> Row:
+    added_ms = through.p99_ms - direct.p99_ms
+    return Row(
+        f"The hop adds less than {GOAL_ADDED_MS:.0f} ms to the p99 at low load",
+        f"through the gateway p99 {through.p99_ms:.2f} ms, straight to the upstream "
+        f"{direct.p99_ms:.2f} ms, {through.per_second:,.0f} requests a second",
+        f"{ratio(added_ms, GOAL_ADDED_MS):.2f}",
+        added_ms < GOAL_ADDED_MS,
+    )
 
 
 def _start_nginx(world: World) -> tuple[int, int]:
