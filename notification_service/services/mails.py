@@ -3,11 +3,14 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
 from typing import Any, Final
+from urllib.parse import quote
 from uuid import UUID
 
+from babel.dates import format_datetime
 from babel.numbers import format_currency, get_currency_precision
 
 from common_lib.events import Event
@@ -23,7 +26,14 @@ from common_lib.events.orders import (
     PaymentFailed,
     PaymentSucceeded,
 )
-from common_lib.events.users import UserRegistered
+from common_lib.events.users import (
+    EmailChanged,
+    EmailVerificationRequested,
+    PasswordChanged,
+    PasswordResetRequested,
+    UserEvent,
+    UserRegistered,
+)
 from common_lib.money import Money, total
 from notification_service.clients import Mail
 from notification_service.models import SUBJECT_LENGTH
@@ -152,6 +162,48 @@ def _user_registered(event: UserRegistered, house: House) -> Notice:
     return Notice(mail, user_id=event.user_id)
 
 
+def _verify_email(event: EmailVerificationRequested, house: House) -> Notice:
+    values = {
+        "link": _link(house, "verify-email", event.token),
+        "email": one_line(event.email, 254),
+        "valid_until": _moment(event.expires_at),
+        "preheader": "One click, and we know that our mails reach you.",
+        "reason": "You get this mail because an account at our shop was given your address.",
+    }
+    return _about_account(
+        "verify_email", "Please confirm your e-mail address", event, house, values
+    )
+
+
+def _password_reset(event: PasswordResetRequested, house: House) -> Notice:
+    values = {
+        "link": _link(house, "reset-password", event.token),
+        "valid_until": _moment(event.expires_at),
+        "preheader": "A link to choose a new password.",
+        "reason": "You get this mail because somebody asked to reset your password.",
+    }
+    return _about_account("password_reset", "Reset your password", event, house, values)
+
+
+def _password_changed(event: PasswordChanged, house: House) -> Notice:
+    values = {
+        "forgot_url": f"{house.storefront_url}/forgot-password",
+        "preheader": "If it was you, there is nothing to do.",
+        "reason": "You get this mail because the password of your account was changed.",
+    }
+    return _about_account("password_changed", "Your password was changed", event, house, values)
+
+
+def _email_changed(event: EmailChanged, house: House) -> Notice:
+    values = {
+        "old_email": one_line(event.email, 254),
+        "ops_address": house.ops_address,
+        "preheader": "Your account has another e-mail address now.",
+        "reason": "You get this mail, the last one, because your account had this address.",
+    }
+    return _about_account("email_changed", "Your e-mail address was changed", event, house, values)
+
+
 def _low_stock(event: LowStockReached, house: House) -> Notice:
     name = one_line(event.name)
     values = {
@@ -174,8 +226,28 @@ _KINDS: Final[Mapping[type[Event], Compose]] = {
     PaymentSucceeded: _payment_success,
     PaymentFailed: _payment_failed,
     UserRegistered: _user_registered,
+    EmailVerificationRequested: _verify_email,
+    PasswordResetRequested: _password_reset,
+    PasswordChanged: _password_changed,
+    EmailChanged: _email_changed,
     LowStockReached: _low_stock,
 }
+
+
+def _about_account(
+    template: str, subject: str, event: UserEvent, house: House, values: Values
+) -> Notice:
+    values = {"name": one_line(event.full_name), **values}
+    return Notice(_mail(template, subject, event.email, house, values), user_id=event.user_id)
+
+
+def _link(house: House, page: str, token: str) -> str:
+    """Return a link that carries a token behind `#`, which browsers send to no server."""
+    return f"{house.storefront_url}/{page}#token={quote(token)}"
+
+
+def _moment(moment: datetime) -> str:
+    return format_datetime(moment.astimezone(UTC), "d MMMM y, HH:mm 'UTC'", locale=LOCALE)
 
 
 def _about_order(

@@ -1,5 +1,6 @@
 """Events to make mails of; a test states only what matters to it."""
 
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,11 +14,19 @@ from common_lib.events.orders import (
     PaymentFailed,
     PaymentSucceeded,
 )
-from common_lib.events.users import UserRegistered
+from common_lib.events.users import (
+    EmailChanged,
+    EmailVerificationRequested,
+    PasswordChanged,
+    PasswordResetRequested,
+    UserRegistered,
+)
 from common_lib.ids import new_id
 from common_lib.money import Money
 
 ORDER_NUMBER = "ORD-123456"
+TOKEN = "one-time_token-of-a-mail"
+EXPIRES_AT = datetime(2026, 11, 24, 9, 5, tzinfo=UTC)
 
 
 def line(name: str = "Steel kettle", *, price: int = 149_900, quantity: int = 2) -> OrderLine:
@@ -75,9 +84,28 @@ def payment_failed(**changes: Any) -> PaymentFailed:
     return PaymentFailed(**payment(reason="DECLINED_BY_BANK") | changes)
 
 
+def person(**changes: Any) -> dict[str, Any]:
+    return {"user_id": new_id(), "email": "asha@example.com", "full_name": "Asha Rao"} | changes
+
+
 def user_registered(**changes: Any) -> UserRegistered:
-    values = {"user_id": new_id(), "email": "asha@example.com", "full_name": "Asha Rao"}
-    return UserRegistered(**values | changes)
+    return UserRegistered(**person(**changes))
+
+
+def email_verification_requested(**changes: Any) -> EmailVerificationRequested:
+    return EmailVerificationRequested(**person(token=TOKEN, expires_at=EXPIRES_AT) | changes)
+
+
+def password_reset_requested(**changes: Any) -> PasswordResetRequested:
+    return PasswordResetRequested(**person(token=TOKEN, expires_at=EXPIRES_AT) | changes)
+
+
+def password_changed(**changes: Any) -> PasswordChanged:
+    return PasswordChanged(**person(**changes))
+
+
+def email_changed(**changes: Any) -> EmailChanged:
+    return EmailChanged(**person(**changes))
 
 
 def low_stock(**changes: Any) -> LowStockReached:

@@ -35,10 +35,18 @@ SUBJECTS: Sequence[tuple[Callable[..., Event], str, str]] = (
     (events.payment_succeeded, "Payment Received ✅", "asha@example.com"),
     (events.payment_failed, "Payment Failed ❌", "asha@example.com"),
     (events.user_registered, "Welcome! 🎉", "asha@example.com"),
+    (
+        events.email_verification_requested,
+        "Please confirm your e-mail address",
+        "asha@example.com",
+    ),
+    (events.password_reset_requested, "Reset your password", "asha@example.com"),
+    (events.password_changed, "Your password was changed", "asha@example.com"),
+    (events.email_changed, "Your e-mail address was changed", "asha@example.com"),
     (events.low_stock, "⚠️ Low Stock Alert", "ops@ecommerce.com"),
 )
 ABOUT_ORDERS = [kind for kind, _, _ in SUBJECTS[:6]]
-TO_PEOPLE = [kind for kind, _, _ in SUBJECTS[:7]]
+TO_PEOPLE = [kind for kind, _, _ in SUBJECTS[:-1]]
 
 
 def composed(event: Event) -> Notice:
@@ -131,6 +139,37 @@ def test_a_discount_is_shown_as_what_it_takes_off() -> None:
     mail = composed(events.order_created(total=Money(amount=249_800))).mail
 
     assert "-₹500.00" in mail.html
+
+
+@pytest.mark.parametrize(
+    ("kind", "page"),
+    [
+        (events.email_verification_requested, "verify-email"),
+        (events.password_reset_requested, "reset-password"),
+    ],
+)
+def test_a_link_brings_its_token_to_the_reader_and_to_no_server(
+    kind: Callable[..., Event], page: str
+) -> None:
+    mail = composed(kind()).mail
+
+    for body in (mail.html, mail.text):
+        assert f"http://localhost:8080/{page}#token={events.TOKEN}" in body
+        assert "24 November 2026, 09:05 UTC" in body
+    assert events.TOKEN not in mail.subject
+
+
+@pytest.mark.parametrize("token", ["a b", '"><img src=x>', "a&b=c#d", "ü\r\nBcc: e@example.com"])
+def test_a_token_cannot_leave_its_link(token: str) -> None:
+    mail = composed(events.password_reset_requested(token=token)).mail
+
+    assert "<img" not in mail.html
+    assert token not in mail.html
+    assert token not in mail.text
+
+
+def test_a_token_is_not_shown_where_an_event_is_printed() -> None:
+    assert events.TOKEN not in repr(events.password_reset_requested())
 
 
 def test_shipping_without_a_carrier_leaves_the_carrier_out() -> None:
@@ -242,4 +281,4 @@ def test_events_nobody_is_written_to_about_make_no_mail() -> None:
 def test_there_is_one_template_for_each_mail() -> None:
     load_templates()
 
-    assert len(template_names()) == len(SUBJECTS) == 8
+    assert len(template_names()) == len(SUBJECTS) == 12

@@ -27,7 +27,7 @@ EMAIL, NAME = "asha.rao@example.com", "Asha Rao"
         "P@ssw0rd!",
         "$UN5H1NE",
         "12345678!",
-        "!!qwerty!!123",
+        "!qwerty!!123",
         "abcabcabc",
         "1212121212",
         "\uff50\uff41\uff53\uff53\uff57\uff4f\uff52\uff44\uff11",
