@@ -14,24 +14,31 @@ from pathlib import Path
 
 from shop.stack import certificate, debian
 from shop.stack.errors import StackError
-from shop.stack.layout import REPOSITORY, Layout
+from shop.stack.layout import HOME_VARIABLE, REPOSITORY, Layout
 from shop.stack.ports import EDGE_SOURCE, LOOPBACK
 from shop.stack.processes import Spec
 from shop.stack.progress import Progress
 
 NAME = "edge"
-PACKAGES = ["nginx", "libnginx-mod-http-modsecurity", "modsecurity-crs"]
+PACKAGES = ["nginx", "libnginx-mod-stream", "libnginx-mod-http-modsecurity", "modsecurity-crs"]
 NGINX = "usr/sbin/nginx"
-MODULE = "usr/lib/nginx/modules/ngx_http_modsecurity_module.so"
+MODULES = (
+    "usr/lib/nginx/modules/ngx_stream_module.so",
+    "usr/lib/nginx/modules/ngx_http_modsecurity_module.so",
+)
 RULES = "usr/share/modsecurity-crs/rules"
 FILES = REPOSITORY / "deploy/edge"
 TEMPLATE = "nginx.conf.template"
 ANSWER_TIMEOUT_S = 2.0
+# sun_path of unix(7) has 108 bytes, the last of them zero.
+LONGEST_SOCKET_PATH = 107
 SETTINGS = {
     "SHOP_EDGE_HEADER_TIMEOUT_S": "10",
     "SHOP_EDGE_BODY_TIMEOUT_S": "10",
     "SHOP_EDGE_SEND_TIMEOUT_S": "10",
-    # Of one address at once; on a developer's machine everybody is one address.
+    # Of one address at once, where on a developer's machine everybody is one address: requests
+    # beyond are answered 429, connections beyond are closed.
+    "SHOP_EDGE_REQUESTS": "500",
     "SHOP_EDGE_CONNECTIONS": "1000",
     "SHOP_EDGE_LOG_LEVEL": "crit",
     # Short: a browser that once learnt it for `localhost` asks every port there for TLS.
@@ -53,6 +60,11 @@ class Edge:
         return self.layout.run / NAME
 
     @property
+    def socket(self) -> Path:
+        """Where the half of nginx that counts connections reaches the half that speaks HTTP."""
+        return self.folder / "https.sock"
+
+    @property
     def certificate(self) -> Path:
         return self.layout.keys / certificate.CERTIFICATE
 
@@ -65,6 +77,7 @@ class Edge:
         tree = _tree(self.layout)
         certificate.make_if_needed(self.layout.keys)
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._refuse_long_path()
         text = filled_in((FILES / TEMPLATE).read_text(), self.values())
         (self.folder / "nginx.conf").write_text(text)
         argv = (
@@ -72,7 +85,12 @@ class Edge:
             *("-p", str(self.folder), "-e", "stderr", "-c", "nginx.conf"),
             *("-g", self._main_directives()),
         )
-        return Spec(NAME, argv, os.environ, self.layout.home, wiring={"nginx.conf": text})
+        wiring = {path.name: path.read_text() for path in FILES.glob("*.conf")}
+        return Spec(NAME, argv, os.environ, self.layout.home, {**wiring, "nginx.conf": text})
+
+    def tidy_up(self) -> None:
+        """Remove what an nginx that was killed has left: the next one could not listen there."""
+        self.socket.unlink(missing_ok=True)
 
     def values(self) -> dict[str, str]:
         """Return what the places of the template are filled with."""
@@ -121,6 +139,13 @@ class Edge:
                 )
         return chosen
 
+    def _refuse_long_path(self) -> None:
+        if len(os.fsencode(self.socket)) > LONGEST_SOCKET_PATH:
+            raise StackError(
+                f"{self.socket} is too long for the path of a socket",
+                f"set {HOME_VARIABLE} to a folder with a shorter name",
+            )
+
     def _main_directives(self) -> str:
         """Return what belongs to this machine alone, not to the edge in general."""
         directives = ["daemon off"]
@@ -152,7 +177,7 @@ def prepare(layout: Layout, progress: Progress) -> None:
 
 def is_fetched(layout: Layout) -> bool:
     tree = debian.Tree(_folder(layout))
-    return all(tree.holds(path) for path in (NGINX, MODULE, RULES))
+    return all(tree.holds(path) for path in (NGINX, *MODULES, RULES))
 
 
 def filled_in(template: str, values: Mapping[str, str]) -> str:

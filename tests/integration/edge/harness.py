@@ -4,17 +4,17 @@ import json
 import socket
 import ssl
 import threading
-import time
 from dataclasses import dataclass
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Self
 
 from shop.stack.edge import Edge
 from shop.stack.ports import LOOPBACK
 
 ANSWER_TIMEOUT_S = 15.0
 BROKEN = "/broken"
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,14 @@ class Gateway:
 
     def __init__(self) -> None:
         self.received: list[Received] = []
-        self._server = ThreadingHTTPServer((LOOPBACK, 0), self._handler())
+        self.port = 0
+        self.reopen()
+
+    def reopen(self) -> None:
+        """Take connections, again on the same port."""
+        self._server = ThreadingHTTPServer((LOOPBACK, self.port), self._handler())
         self._server.daemon_threads = True
-        self.port: int = self._server.server_address[1]
+        self.port = self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
         self._thread.start()
 
@@ -65,13 +70,14 @@ class Gateway:
                 self.send_response(200)
                 self.send_header("content-length", "2")
                 self.end_headers()
-                self.wfile.write(b"{}")
+                if self.command != "HEAD":
+                    self.wfile.write(b"{}")
 
-            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = answer  # noqa: N815
-
-            def log_message(self, format: str, *args: Any) -> None:
+            def log_message(self, *_: object) -> None:
                 pass
 
+        for method in METHODS:
+            setattr(Handler, f"do_{method}", Handler.answer)
         return Handler
 
 
@@ -96,7 +102,7 @@ class Client:
         )
         self.socket = (context or edge.trust()).wrap_socket(plain, server_hostname="localhost")
 
-    def __enter__(self) -> "Client":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -115,10 +121,15 @@ class Client:
             pass
         return data
 
-    def seconds_until_closed(self) -> float:
-        started = time.monotonic()
-        self.rest()
-        return time.monotonic() - started
+    def is_closed(self, within_s: float) -> bool:
+        """Whether the edge closes the connection, having said nothing, within that time."""
+        self.socket.settimeout(within_s)
+        try:
+            return self.socket.recv(1) == b""
+        except TimeoutError:
+            return False
+        except (ConnectionResetError, ssl.SSLEOFError):
+            return True
 
 
 def exchange(edge: Edge, request: bytes) -> bytes:

@@ -1,0 +1,111 @@
+"""Slow clients, greedy ones, and what TLS is spoken; the limits are a second here."""
+
+import socket
+import ssl
+import time
+from contextlib import ExitStack
+
+import pytest
+
+from shop.stack.edge import Edge
+from shop.stack.ports import LOOPBACK
+from tests.integration.edge.conftest import SETTINGS
+from tests.integration.edge.harness import ANSWER_TIMEOUT_S, Client, Gateway, ask, request
+from tests.waiting import eventually
+
+CLOSED_WITHIN_S = 4.0
+CONNECTIONS = int(SETTINGS["SHOP_EDGE_CONNECTIONS"])
+SLOW_POST = (
+    b"POST /api/orders HTTP/1.1\r\nHost: s\r\nContent-Type: application/json\r\n"
+    b"Content-Length: 1000\r\n\r\n{"
+)
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost: s\r\n", SLOW_POST])
+def test_who_stops_in_the_middle_is_hung_up_on(
+    edge: Edge, gateways: tuple[Gateway, Gateway], sent: bytes
+) -> None:
+    with Client(edge) as client:
+        client.send(sent)
+
+        assert client.is_closed(within_s=CLOSED_WITHIN_S)
+    assert not [one for gateway in gateways for one in gateway.received]
+
+
+def test_a_head_has_its_time_in_all_however_steadily_it_drips(edge: Edge) -> None:
+    with Client(edge) as client:
+        client.send(b"GET / HTTP/1.1\r\nHost: s\r\n")
+        started = time.monotonic()
+        while not client.is_closed(within_s=0.1):
+            assert time.monotonic() - started < CLOSED_WITHIN_S
+            client.send(b"X-A: b\r\n")
+
+
+def test_a_handshake_that_never_comes_is_hung_up_on(edge: Edge) -> None:
+    address = (LOOPBACK, edge.layout.ports.edge)
+    with socket.create_connection(address, timeout=CLOSED_WITHIN_S) as connection:
+        assert connection.recv(1) == b""
+
+
+async def test_one_address_has_so_many_connections_and_no_more(edge: Edge) -> None:
+    with ExitStack() as held:
+        for _ in range(CONNECTIONS):
+            held.enter_context(Client(edge)).send(SLOW_POST)
+        with pytest.raises((ConnectionResetError, ssl.SSLError)):
+            Client(edge)
+
+        assert request_from(edge, "127.0.0.9").startswith(b"HTTP/1.1 200")
+
+    def is_let_in_again() -> bool:
+        try:
+            return ask(edge, request()).status == 200
+        except OSError:
+            return False
+
+    await eventually(is_let_in_again)
+    refusals = [line for line in log_of(edge) if "edge.connection_refused" in line]
+    assert refusals
+
+
+def request_from(edge: Edge, address: str) -> bytes:
+    target = (LOOPBACK, edge.layout.ports.edge)
+    plain = socket.create_connection(target, ANSWER_TIMEOUT_S, source_address=(address, 0))
+    with edge.trust().wrap_socket(plain, server_hostname="localhost") as connection:
+        connection.sendall(request())
+        return connection.recv(65536)
+
+
+def log_of(edge: Edge) -> list[str]:
+    return (edge.layout.logs / "edge.log").read_text().splitlines()
+
+
+def test_only_tls_1_3_is_spoken(edge: Edge) -> None:
+    with Client(edge) as client:
+        assert client.socket.version() == "TLSv1.3"
+
+    older = edge.trust()
+    older.maximum_version = ssl.TLSVersion.TLSv1_2
+    with pytest.raises(ssl.SSLError):
+        Client(edge, older)
+
+
+def test_only_http_1_is_agreed_on(edge: Edge) -> None:
+    context = edge.trust()
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    with Client(edge, context) as client:
+        assert client.socket.selected_alpn_protocol() != "h2"
+
+
+def test_who_does_not_know_the_certificate_does_not_trust_it(edge: Edge) -> None:
+    with pytest.raises(ssl.SSLCertVerificationError):
+        Client(edge, ssl.create_default_context())
+
+
+def test_the_key_is_the_owners_alone(edge: Edge) -> None:
+    assert (edge.layout.keys / "edge.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_browsers_are_told_to_stay_with_https(edge: Edge) -> None:
+    for answer in (ask(edge, request()), ask(edge, request("TRACE"))):
+        assert answer.headers["strict-transport-security"] == "max-age=300"
+        assert answer.headers["server"] == "nginx"
