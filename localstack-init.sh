@@ -45,7 +45,7 @@ ORDERS, USERS, CATALOG = "order-events", "user-events", "catalog-events"
 TOPICS = (ORDERS, USERS, CATALOG)
 SUBSCRIPTIONS = {
     "notification-queue": (ORDERS, USERS, CATALOG),
-    "catalog-queue": (ORDERS, CATALOG),
+    "catalog-queue": (ORDERS, CATALOG, USERS),
     "order-queue": (CATALOG, USERS),
 }
 ORDER_SIDE = {"eventType": ["PRODUCT_UPDATED", "PRICE_CHANGED", "USER_DELETED"]}
@@ -55,6 +55,7 @@ FILTERS = {
     ("order-queue", CATALOG): ORDER_SIDE,
     ("order-queue", USERS): ORDER_SIDE,
     ("catalog-queue", CATALOG): SEARCHED,
+    ("catalog-queue", USERS): {"eventType": ["USER_DELETED"]},
 }
 MAX_RECEIVES = 3
 VISIBILITY_TIMEOUT_S = 60

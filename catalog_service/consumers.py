@@ -1,13 +1,14 @@
 """Order events, by which reservations move on and purchases count, and the catalog's own.
 
-The catalog's own only mark what search must look at again. No order of them is assumed.
+The catalog's own only mark what search must look at again. Of a user it hears only the end. No
+order of them is assumed.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from catalog_service.models.inventory import ReservationStatus
-from catalog_service.services import indexing
+from catalog_service.services import indexing, people
 from catalog_service.services.announcements import Announcements
 from catalog_service.services.reservations import Moved, consume, move
 from common_lib.consumer import Handler, Process, with_inbox
@@ -22,6 +23,7 @@ from common_lib.events.catalog import (
     StockEvent,
 )
 from common_lib.events.orders import OrderCancelled, OrderConfirmed, OrderCreated, OrderEvent
+from common_lib.events.users import UserDeleted
 
 QUEUE: Final = "catalog-queue"
 _Move = Callable[[WriteSession, OrderEvent], Awaitable[Moved]]
@@ -33,7 +35,7 @@ def queued_events(database: Database, announcements: Announcements) -> Process:
     async def process(envelope: Envelope) -> None:
         moved: list[Moved] = []
         handlers = {kind: _noting(each, moved) for kind, each in _MOVES.items()}
-        handlers |= dict.fromkeys(_SEARCHED, _mark)
+        handlers |= dict.fromkeys(_SEARCHED, _mark) | {UserDeleted: _forget}
         await with_inbox(database, QUEUE, handlers)(envelope)
         for move_done in moved:
             await announcements.reservation_moved(move_done)
@@ -54,6 +56,11 @@ async def _mark(
 ) -> None:
     del envelope
     await indexing.mark(session, [event.product_id])
+
+
+async def _forget(session: WriteSession, event: UserDeleted, envelope: Envelope) -> None:
+    del envelope
+    await people.forget(session, event.user_id)
 
 
 async def _created(session: WriteSession, event: OrderEvent) -> Moved:

@@ -6,6 +6,7 @@ from catalog_service.api import (
     imports,
     internal,
     inventory,
+    people,
     product_page,
     products,
     reviews,
@@ -28,5 +29,6 @@ ROUTERS = (
     wishlists.router,
     inventory.router,
     internal.router,
+    people.router,
 )
 ROUTES = (product_page.product_route, internal.reserve_route)

@@ -28,6 +28,9 @@ SELLER_MOVES: Final[Mapping[SellerStatus, frozenset[SellerStatus]]] = {
 }
 
 
+CLOSED_STORE: Final = "Closed store"
+
+
 class IllegalStoreMove(Conflict):
     code = "illegal_status_change"
     title = "The store cannot change to that status"
@@ -62,6 +65,13 @@ class Seller(Timestamps, Base):
     @property
     def may_sell(self) -> bool:
         return self.status is SellerStatus.ACTIVE
+
+    def close(self, moment: datetime) -> None:
+        """Suspend the store of an owner who is gone, under a name that tells nothing."""
+        self.status, self.role_due_at = SellerStatus.SUSPENDED, None
+        self.store_name, self.description = CLOSED_STORE, ""
+        self.slug = f"closed-store-{self.id.hex}"
+        self.updated_at = moment
 
     def change_status(self, status: SellerStatus, moment: datetime) -> bool:
         """Move to `status`; return whether anything changed. Raises IllegalStoreMove.

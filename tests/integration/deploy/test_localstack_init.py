@@ -36,7 +36,7 @@ COMPLETION_LINE = (
 )
 FANOUT = {
     "notification-queue": {"order-events", "user-events", "catalog-events"},
-    "catalog-queue": {"order-events", "catalog-events"},
+    "catalog-queue": {"order-events", "catalog-events", "user-events"},
     "order-queue": {"catalog-events", "user-events"},
 }
 DEAD_LETTERS = {
@@ -52,6 +52,7 @@ FILTERS = {
     ("catalog-events", "order-queue"): ORDER_QUEUE_FILTER,
     ("user-events", "order-queue"): ORDER_QUEUE_FILTER,
     ("catalog-events", "catalog-queue"): SEARCH_FILTER,
+    ("user-events", "catalog-queue"): {"eventType": ["USER_DELETED"]},
 }
 
 

@@ -1,0 +1,186 @@
+"""One person in the catalog: what is handed out for an export, and what an erasure leaves."""
+
+from typing import Any
+from uuid import UUID
+
+import httpx2
+import pytest
+import sqlalchemy as sa
+
+from catalog_service.consumers import queued_events
+from catalog_service.models import (
+    Product,
+    ProductStatus,
+    Purchase,
+    Review,
+    Seller,
+    SellerStatus,
+)
+from catalog_service.models.wishlists import WishlistItem
+from catalog_service.services.shelf_keeper import ShelfKeeper
+from common_lib.auth import ServiceTokens, SigningKey
+from common_lib.events import Envelope
+from common_lib.events.users import UserDeleted
+from common_lib.ids import new_id
+from tests.integration.catalog_service.conftest import Catalog
+from tests.integration.catalog_service.reviewers import (
+    Buyer,
+    decide,
+    listed,
+    new_product,
+    rating,
+    somebody,
+)
+
+
+def caller(catalog: Catalog, service: str = "user-service") -> dict[str, str]:
+    key = SigningKey.from_file(catalog.settings.service_token_key_file)
+    return {"Authorization": f"Bearer {ServiceTokens(key, service).issue('catalog-service')}"}
+
+
+async def ask(
+    catalog: Catalog, user_id: UUID, what: str, headers: dict[str, str] | None = None
+) -> httpx2.Response:
+    path = f"/internal/users/{user_id}/held/{what}"
+    return await catalog.client.get(path, headers=headers or caller(catalog))
+
+
+async def held(catalog: Catalog, user_id: UUID, what: str) -> list[dict[str, Any]]:
+    """Follow the pages to the end."""
+    items: list[dict[str, Any]] = []
+    tail = ""
+    while True:
+        answer = await ask(catalog, user_id, f"{what}{tail}")
+        assert answer.status_code == 200, answer.text
+        items += answer.json()["items"]
+        if (after := answer.json()["nextAfter"]) is None:
+            return items
+        tail = f"?after={after}"
+
+
+async def forget(catalog: Catalog, user_id: UUID, times: int = 1) -> None:
+    event = Envelope.wrap(UserDeleted(user_id=user_id), source="user-service")
+    process = queued_events(catalog.database, catalog.deps.announcements)
+    for _ in range(times):
+        await process(event)
+
+
+async def reviewed(catalog: Catalog, buyer: Buyer, status: str | None) -> tuple[UUID, str]:
+    """Let the buyer review a product of its own, and have that decided."""
+    product = await new_product(catalog)
+    bought = Purchase(user_id=buyer.user_id, product_id=product, order_id=new_id(), quantity=1)
+    await catalog.save(bought)
+    review = str((await buyer.write(product)).json()["id"])
+    if status is not None:
+        assert (await decide(catalog, review, status, note="well said")).status_code == 200
+    return product, review
+
+
+async def test_what_a_person_wrote_and_wished_for_is_handed_out(catalog: Catalog) -> None:
+    buyer = somebody(catalog)
+    _, published = await reviewed(catalog, buyer, "APPROVED")
+    _, refused = await reviewed(catalog, buyer, "REJECTED")
+    for product in (await new_product(catalog), await new_product(catalog)):
+        await catalog.save(WishlistItem(user_id=buyer.user_id, product_id=product))
+
+    reviews = await held(catalog, buyer.user_id, "reviews")
+
+    assert {review["id"]: review["status"] for review in reviews} == {
+        published: "APPROVED",
+        refused: "REJECTED",
+    }
+    assert reviews[0]["body"] == "Boils water."
+    assert len(await held(catalog, buyer.user_id, "wishlist")) == 2
+    assert await held(catalog, buyer.user_id, "stores") == []
+
+
+async def test_a_long_wishlist_comes_in_pages_and_whole(catalog: Catalog) -> None:
+    user_id, category = new_id(), await catalog.category()
+    ids = [new_id() for _ in range(230)]
+    products = [
+        Product(id=id_, category_id=category, name="Kurta", slug=id_.hex, description="")
+        for id_ in ids
+    ]
+    await catalog.save(*products)
+    await catalog.save(*(WishlistItem(user_id=user_id, product_id=id_) for id_ in ids))
+
+    items = await held(catalog, user_id, "wishlist")
+
+    assert [item["productId"] for item in items] == [str(id_) for id_ in ids]
+
+
+async def test_a_store_is_handed_out(catalog: Catalog) -> None:
+    seller_id, user_id = await catalog.seller()
+
+    (store,) = await held(catalog, user_id, "stores")
+
+    assert (store["id"], store["storeName"]) == (str(seller_id), "Store")
+
+
+@pytest.mark.parametrize("what", ["reviews", "wishlist", "stores"])
+async def test_nobody_but_the_user_service_may_ask(catalog: Catalog, what: str) -> None:
+    user_id = new_id()
+    others = [caller(catalog, "order-service"), catalog.service()]
+
+    answers = [await ask(catalog, user_id, what, headers) for headers in others]
+    nobody = await catalog.client.get(f"/internal/users/{user_id}/held/{what}")
+
+    assert [answer.status_code for answer in answers] == [403, 403]
+    assert nobody.status_code == 401
+
+
+async def test_an_erased_persons_published_review_stays_as_nobodys(catalog: Catalog) -> None:
+    buyer = somebody(catalog)
+    product, review = await reviewed(catalog, buyer, "APPROVED")
+    before = await rating(catalog, product)
+
+    await forget(catalog, buyer.user_id, times=2)
+
+    assert await rating(catalog, product) == before
+    assert [item["id"] for item in (await listed(catalog, product))["items"]] == [review]
+    query = sa.text("SELECT user_id, moderation_note FROM reviews WHERE id = :id")
+    ((author, note),) = await catalog.rows(query, id=UUID(review).bytes)
+    assert author != buyer.user_id.bytes
+    assert note == ""
+    assert await held(catalog, buyer.user_id, "reviews") == []
+
+
+@pytest.mark.parametrize("status", [None, "REJECTED"])
+async def test_what_was_never_published_goes_with_its_author(
+    catalog: Catalog, status: str | None
+) -> None:
+    buyer = somebody(catalog)
+    _, review = await reviewed(catalog, buyer, status)
+
+    await forget(catalog, buyer.user_id)
+
+    query = sa.select(Review.id).where(Review.id == UUID(review))
+    assert await catalog.rows(query) == []
+
+
+async def test_the_wishlist_goes_and_others_stay(catalog: Catalog) -> None:
+    product, gone, other = await new_product(catalog), new_id(), new_id()
+    await catalog.save(*(WishlistItem(user_id=who, product_id=product) for who in (gone, other)))
+
+    await forget(catalog, gone)
+
+    assert await held(catalog, gone, "wishlist") == []
+    assert len(await held(catalog, other, "wishlist")) == 1
+
+
+@pytest.mark.parametrize("status", list(SellerStatus))
+async def test_a_store_closes_without_its_name_and_its_products_leave(
+    catalog: Catalog, status: SellerStatus
+) -> None:
+    seller_id, user_id = await catalog.seller(status)
+    product = await new_product(catalog, seller_id=seller_id)
+
+    await forget(catalog, user_id, times=2)
+    await ShelfKeeper(catalog.database, catalog.deps.announcements).keep()
+
+    async with catalog.database.read_own_writes() as session:
+        store = await session.get_one(Seller, seller_id)
+        sold = await session.get_one(Product, product)
+    assert (store.status, store.store_name) == (SellerStatus.SUSPENDED, "Closed store")
+    assert store.description == ""
+    assert sold.status is not ProductStatus.ACTIVE
