@@ -22,6 +22,7 @@ from shop.stack.progress import Progress
 from tests.bench import (
     events,
     gateway_hop,
+    hashing,
     hot_item,
     machine,
     orders,
@@ -47,6 +48,7 @@ Measure = Callable[[World], list[Row]]
 MEASUREMENTS: Final[dict[str, tuple[str, Measure]]] = {
     "gateway": (gateway_hop.SECTION, gateway_hop.measure),
     "products": (product_read.SECTION, product_read.measure),
+    "passwords": (hashing.SECTION, hashing.measure),
     "events": (events.SECTION, events.measure),
     "orders": (orders.SECTION, orders.measure),
     "reservations": (hot_item.SECTION, hot_item.measure),
