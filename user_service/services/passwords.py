@@ -30,7 +30,10 @@ def _step_back() -> None:
     On Linux each thread has a niceness of its own (sched(7)); elsewhere it is the process's.
     """
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), HASHING_NICENESS)
+        thread = threading.get_native_id()
+        # Only ever down: the way back up is for the privileged.
+        niceness = max(os.getpriority(os.PRIO_PROCESS, thread), HASHING_NICENESS)
+        os.setpriority(os.PRIO_PROCESS, thread, niceness)
 
 
 class PasswordHasher:

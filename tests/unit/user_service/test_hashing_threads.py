@@ -16,5 +16,4 @@ async def test_hashing_lets_everything_else_go_first() -> None:
     hashing = await hasher._run(niceness)
 
     hasher.close()
-    assert hashing == passwords.HASHING_NICENESS
-    assert niceness() < hashing
+    assert hashing == max(niceness(), passwords.HASHING_NICENESS)
