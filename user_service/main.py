@@ -45,6 +45,9 @@ from user_service.settings import Settings
 
 HOUR_S: Final = 60 * 60
 QUARTER_S: Final = 15 * 60
+# A flood of logins keeps this process busy for longer than the usual tenth of a second. It must not
+# open the way by it: without an answer a guess is let through.
+_COUNTER_TIMEOUT_S: Final = 0.5
 # How many times as many guesses at an account as from one address, in an hour, from all others.
 STRANGERS_PER_ADDRESS: Final = 20
 
@@ -57,6 +60,7 @@ class _Parts:
     keys: KeyRing
     database: Database
     redis: Redis
+    counters: Redis
     sessions: Sessions
     passwords: PasswordHasher
     cipher: FieldCipher
@@ -72,7 +76,7 @@ class _Parts:
         return self.limiter("link-mails", self.settings.mail_limit_per_hour, HOUR_S)
 
     def limiter(self, name: str, limit: int, window_s: int) -> AttemptLimiter:
-        return AttemptLimiter(self.redis, name, limit=limit, window_s=window_s)
+        return AttemptLimiter(self.counters, name, limit=limit, window_s=window_s)
 
 
 def build_app(settings: Settings) -> FastAPI:
@@ -84,6 +88,7 @@ def build_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         database, redis = Database(settings), create_redis(settings.redis_url)
+        counters = create_redis(settings.redis_url, timeout_s=_COUNTER_TIMEOUT_S)
         passwords = PasswordHasher(
             rounds=settings.bcrypt_rounds,
             threads=settings.bcrypt_threads,
@@ -94,7 +99,18 @@ def build_app(settings: Settings) -> FastAPI:
         app.state.authenticator = Authenticator(verifier, sessions, services)
         orders = _order_service(settings, services)
         app.state.deps = _wire(
-            _Parts(settings, keys, database, redis, sessions, passwords, cipher, verifier, orders)
+            _Parts(
+                settings=settings,
+                keys=keys,
+                database=database,
+                redis=redis,
+                counters=counters,
+                sessions=sessions,
+                passwords=passwords,
+                cipher=cipher,
+                verifier=verifier,
+                orders=orders,
+            )
         )
         app.state.checks = {
             "database": Check(database.ping),
@@ -105,6 +121,7 @@ def build_app(settings: Settings) -> FastAPI:
         finally:
             passwords.close()
             await orders.close()
+            await counters.aclose()
             await redis.aclose()
             await database.close()
 
