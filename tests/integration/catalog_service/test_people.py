@@ -98,7 +98,14 @@ async def test_a_long_wishlist_comes_in_pages_and_whole(catalog: Catalog) -> Non
     user_id, category = new_id(), await catalog.category()
     ids = [new_id() for _ in range(230)]
     products = [
-        Product(id=id_, category_id=category, name="Kurta", slug=id_.hex, description="")
+        Product(
+            id=id_,
+            category_id=category,
+            name="Kurta",
+            slug=id_.hex,
+            description="",
+            min_price_minor=1,
+        )
         for id_ in ids
     ]
     await catalog.save(*products)
