@@ -10,7 +10,7 @@ from common_lib.database import Database
 from common_lib.outbox import Relay
 from common_lib.runtime import Check, Worker, every, run_worker
 from common_lib.settings.start import told_plainly
-from user_service.services import one_time_tokens
+from user_service.services import old_sessions, one_time_tokens
 from user_service.services.password_resets import ResetAnswers
 from user_service.services.revocations import Revocations
 from user_service.services.users import SOURCE
@@ -35,6 +35,7 @@ async def build(settings: Settings) -> AsyncIterator[Worker]:
             "relay": relay.run,
             "resets": every(_RESETS_EVERY_S, ResetAnswers(database, redis).answer),
             "old-tokens": every(_PRUNE_EVERY_S, lambda: one_time_tokens.prune(database)),
+            "old-sessions": every(_PRUNE_EVERY_S, lambda: old_sessions.prune(database)),
             "revocations": every(_REVOCATIONS_EVERY_S, revocations.keep),
         }
         checks = {
