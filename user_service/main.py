@@ -1,5 +1,6 @@
 """The user service over HTTP: settings → database, Redis, keys → app."""
 
+import asyncio
 import ipaddress
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -28,6 +29,7 @@ from user_service.api.deps import Deps
 from user_service.clients.attempts import AttemptLimiter
 from user_service.clients.orders import Orders
 from user_service.services.addresses import Addresses
+from user_service.services.dev_logins import DEV_LOGINS, refuse_dev_logins
 from user_service.services.email_verification import EmailVerification
 from user_service.services.erasure import Erasure
 from user_service.services.field_cipher import FieldCipher
@@ -224,12 +226,23 @@ def _logins(parts: _Parts, sessions: LoginSessions, second_factor: SecondFactor)
         failures=parts.limiter("login", settings.login_limit_per_15min, QUARTER_S),
         strangers=parts.limiter("login-strangers", from_strangers, HOUR_S),
         guests=parts.limiter("guests", settings.accounts_limit_per_hour, HOUR_S),
+        refused=DEV_LOGINS if settings.is_production else (),
     )
+
+
+async def _look_for_dev_logins(settings: Settings) -> None:
+    database = Database(settings)
+    try:
+        await refuse_dev_logins(database)
+    finally:
+        await database.close()
 
 
 def main() -> None:
     with told_plainly():
         settings = Settings()
+        if settings.is_production:
+            asyncio.run(_look_for_dev_logins(settings))
         serve(build_app(settings), settings)
 
 

@@ -29,6 +29,12 @@ async def user_by_email(session: AnySession, email: str) -> User | None:
     return await session.scalar(select(User).where(User.email == email))
 
 
+async def active_among(session: AnySession, emails: Sequence[str]) -> Sequence[str]:
+    """Return those of the addresses that belong to an active account."""
+    wanted = User.email.in_(emails), User.status == UserStatus.ACTIVE
+    return (await session.scalars(select(User.email).where(*wanted).order_by(User.email))).all()
+
+
 async def hold_user(session: WriteSession, user_id: UUID) -> User | None:
     """Keep the account's row as it is until the commit; others may do so at the same time."""
     return await session.scalar(select(User).where(User.id == user_id).with_for_update(read=True))

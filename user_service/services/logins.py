@@ -1,6 +1,7 @@
 """Use cases of logging in: by password, by the second factor after it, as a guest."""
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -74,6 +75,8 @@ class Logins:
     failures: AttemptLimiter
     strangers: AttemptLimiter
     guests: AttemptLimiter
+    # Addresses that never log in, whatever their accounts say.
+    refused: Collection[str] = ()
 
     async def login(self, given: LoginRequest, device: Device) -> IssuedTokens | MfaNeeded:
         """Check the password and begin a session, or ask for the second factor.
@@ -127,7 +130,8 @@ class Logins:
             is_known = await sessions.has_session_from(session, user_id, device.ip_address)
         if not is_known:
             await spend(self.strangers, account)
-        return user if user is not None and user.status is not UserStatus.DELETED else None
+        is_refused = user is None or user.status is UserStatus.DELETED or user.email in self.refused
+        return None if is_refused else user
 
     async def _begin(self, checked: User, device: Device) -> IssuedTokens | MfaNeeded:
         async def work(session: WriteSession) -> tuple[Link, Visitor] | MfaNeeded:
