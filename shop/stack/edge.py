@@ -29,6 +29,7 @@ MODULES = (
 RULES = "usr/share/modsecurity-crs/rules"
 FILES = REPOSITORY / "deploy/edge"
 TEMPLATE = "nginx.conf.template"
+SOCKETS = ("tls.sock", "firewall.sock")
 ANSWER_TIMEOUT_S = 2.0
 # sun_path of unix(7) has 108 bytes, the last of them zero.
 LONGEST_SOCKET_PATH = 107
@@ -60,9 +61,9 @@ class Edge:
         return self.layout.run / NAME
 
     @property
-    def socket(self) -> Path:
-        """Where the half of nginx that counts connections reaches the half that speaks HTTP."""
-        return self.folder / "https.sock"
+    def sockets(self) -> list[Path]:
+        """Where the servers of this nginx reach each other."""
+        return [self.folder / name for name in SOCKETS]
 
     @property
     def certificate(self) -> Path:
@@ -90,7 +91,8 @@ class Edge:
 
     def tidy_up(self) -> None:
         """Remove what an nginx that was killed has left: the next one could not listen there."""
-        self.socket.unlink(missing_ok=True)
+        for path in self.sockets:
+            path.unlink(missing_ok=True)
 
     def values(self) -> dict[str, str]:
         """Return what the places of the template are filled with."""
@@ -140,9 +142,10 @@ class Edge:
         return chosen
 
     def _refuse_long_path(self) -> None:
-        if len(os.fsencode(self.socket)) > LONGEST_SOCKET_PATH:
+        longest = max(self.sockets, key=lambda path: len(os.fsencode(path)))
+        if len(os.fsencode(longest)) > LONGEST_SOCKET_PATH:
             raise StackError(
-                f"{self.socket} is too long for the path of a socket",
+                f"{longest} is too long for the path of a socket",
                 f"set {HOME_VARIABLE} to a folder with a shorter name",
             )
 

@@ -1,9 +1,11 @@
 """Slow clients, greedy ones, and what TLS is spoken; the limits are a second here."""
 
+import json
 import socket
 import ssl
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +16,8 @@ from tests.integration.edge.harness import ANSWER_TIMEOUT_S, Client, Gateway, as
 from tests.waiting import eventually
 
 CLOSED_WITHIN_S = 4.0
+# Kept alive between the servers of nginx, and to the gateways.
+SPARE = 4
 CONNECTIONS = int(SETTINGS["SHOP_EDGE_CONNECTIONS"])
 SLOW_POST = (
     b"POST /api/orders HTTP/1.1\r\nHost: s\r\nContent-Type: application/json\r\n"
@@ -77,6 +81,34 @@ def request_from(edge: Edge, address: str) -> bytes:
 
 def log_of(edge: Edge) -> list[str]:
     return (edge.layout.logs / "edge.log").read_text().splitlines()
+
+
+BROKEN_BODIES = {
+    "too large": [b"8000\r\n%s\r\n" % (b"x" * 0x8000)] * 3,
+    "bad chunk": [b"2\r\n{}", b"XX\r\n"],
+    "left in the middle": [b"2\r\n{"],
+}
+
+
+@pytest.mark.parametrize("pieces", BROKEN_BODIES.values(), ids=BROKEN_BODIES.keys())
+async def test_bodies_that_break_off_leave_nothing_behind(edge: Edge, pieces: list[bytes]) -> None:
+    """The module for ModSecurity alone would keep each of these requests for ever."""
+    before = len(open_files(edge))
+    head = request("POST", "/api/orders", "Transfer-Encoding: chunked\r\n")
+
+    for _ in range(10):
+        with Client(edge) as client, suppress(ConnectionError, ssl.SSLError):
+            for piece in [head, *pieces]:
+                client.send(piece)
+                # A moment for nginx to read this piece alone.
+                client.is_closed(within_s=0.01)
+
+    await eventually(lambda: len(open_files(edge)) <= before + SPARE)
+
+
+def open_files(edge: Edge) -> list[Path]:
+    pid = json.loads((edge.layout.run / "edge.pid").read_text())["pid"]
+    return list(Path(f"/proc/{pid}/fd").iterdir())
 
 
 def test_only_tls_1_3_is_spoken(edge: Edge) -> None:
