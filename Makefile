@@ -11,13 +11,13 @@ LOCK_DIGEST := $(shell cksum requirements-dev.lock pyproject.toml | cksum | cut 
 READY := $(VENV)/.ready-$(LOCK_DIGEST)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down reset status logs doctor demo seed flashsale check test bench lock diagrams image venv
+.PHONY: help up down reset status logs doctor demo seed flashsale check test edge-test bench lock diagrams image venv
 
 help: ## List the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
-up: $(READY) ## Start the whole shop: Docker where an engine answers, else natively (STACK=native|docker)
-	@$(SHOP) up
+up: $(READY) ## Start the whole shop: Docker where an engine answers, else natively (STACK=native|docker, EDGE=1)
+	@$(SHOP) up $(if $(EDGE),--edge)
 
 down: $(READY) ## Stop everything; data stays
 	@$(SHOP) down
@@ -54,6 +54,9 @@ check: $(READY) ## Format, lint, types, import contracts and unit tests, in unde
 
 test: $(READY) ## Everything: unit, integration, end to end and chaos, on parts of its own
 	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder $(ARGS)
+
+edge-test: $(READY) ## The whole end-to-end suite through the edge: TLS and the firewall
+	SHOP_TEST_ENTRANCE=edge $(BIN)/python -m pytest tests/e2e $(ARGS)
 
 bench: $(READY) ## Measure against the goals and write docs/benchmarks.md
 	$(BIN)/python -m tests.bench

@@ -7,6 +7,7 @@ import signal
 import subprocess
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -16,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from shop.doctor import examine
-from shop.stack import checks, choice, docker, localstack, memory
+from shop.stack import checks, choice, docker, edge, localstack, memory
 from shop.stack.environment import LIVE_SETTINGS_PATH
 from shop.stack.errors import StackError
 from shop.stack.layout import PROCESS_NAMES, SERVICES, Layout
@@ -54,12 +55,17 @@ LivePath = Annotated[str, typer.Option(help="SHOP_LIVE_SETTINGS_PATH of the gate
 
 
 @app.command()
-def up() -> None:
+def up(
+    with_edge: Annotated[
+        bool, typer.Option("--edge", help="Put nginx with TLS and a firewall in front.")
+    ] = False,
+) -> None:
     """Get what is missing and start the whole shop; what runs already is kept."""
     with _told_plainly():
-        stack = _stack()
+        stack = _stack(with_edge=with_edge)
         kind = Kind.DOCKER if isinstance(stack, docker.DockerStack) else Kind.NATIVE
-        memory.remember(stack.layout.home, kind, stack.layout.ports)
+        layout = stack.layout
+        memory.remember(layout.home, kind, layout.ports, with_edge=layout.with_edge)
         try:
             stack.up()
         finally:
@@ -259,8 +265,10 @@ def _run_tool(module: str, name: str = "run", **arguments: object) -> None:
         getattr(importlib.import_module(module), name)(**arguments)
 
 
-def _stack() -> NativeStack | docker.DockerStack:
+def _stack(*, with_edge: bool = False) -> NativeStack | docker.DockerStack:
+    """Return the stack of this machine: with the edge if asked for, or if it is up with it."""
     layout, progress = Layout.local(), Progress(console)
+    layout = replace(layout, with_edge=with_edge or layout.with_edge)
     remembered = memory.recall_kind(layout.home)
     if choice.choose(os.environ, remembered, docker.engine_answers) is Kind.DOCKER:
         return docker.DockerStack(layout, progress)
@@ -302,7 +310,8 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 def _print_status(stack: NativeStack) -> None:
     running = stack.running()
     table = Table("name", "port", "pid", "state", "MB", box=None)
-    for name in (*stack.part_names(), "redis-commander", *PROCESS_NAMES):
+    doors = (edge.NAME,) if stack.layout.with_edge else ()
+    for name in (*stack.part_names(), "redis-commander", *PROCESS_NAMES, *doors):
         identity = running.get(name)
         state = "stopped" if identity is None else "ready" if stack.is_ready(name) else "starting"
         memory_mib = f"{identity.memory_mib():.0f}" if identity else ""
@@ -315,6 +324,9 @@ def _print_status(stack: NativeStack) -> None:
 
 def _print_addresses(layout: Layout) -> None:
     console.print("[bold]The shop is up[/]")
+    if layout.with_edge:
+        address = f"https://localhost:{layout.ports.edge}"
+        console.print(f"  edge             {address} (self-signed)", highlight=False)
     console.print(f"  gateway          {layout.url('gateway')} (the API: /docs)", highlight=False)
     for name in SERVICES:
         console.print(f"  {name:<16} {layout.url(name)}", highlight=False)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from shop.stack import checks, localstack, mysql, ports, redis
+from shop.stack import checks, edge, localstack, mysql, ports, redis
 from shop.stack.layout import Layout
 from shop.stack.native import NativeStack
 
@@ -82,6 +82,7 @@ def _programs(layout: Layout) -> Iterator[Finding]:
     has_apt = shutil.which("apt-get") is not None
     yield _program("MySQL 8.4", at_hand=mysql.is_fetched(layout), can_be_had=has_apt)
     yield _program("Redis", at_hand=redis.at_hand(layout) is not None, can_be_had=True)
+    yield _edge(layout, can_be_had=has_apt)
     yield _program("LocalStack", at_hand=localstack.is_fetched(layout), can_be_had=True)
     root = os.geteuid() == 0
     yield Finding(True, "running as root" if root else "running without root, which suffices")
@@ -95,11 +96,20 @@ def _program(name: str, *, at_hand: bool, can_be_had: bool) -> Finding:
     return Finding(False, f"{name} is missing", f"install {name}", is_fatal=True)
 
 
+def _edge(layout: Layout, *, can_be_had: bool) -> Finding:
+    if edge.is_fetched(layout):
+        return Finding(True, "nginx with ModSecurity is at hand")
+    if can_be_had:
+        return Finding(True, "nginx with ModSecurity is fetched by the first make up EDGE=1")
+    fix = "none is needed without EDGE=1; with it, use Debian, Ubuntu or Docker"
+    return Finding(False, "nginx with ModSecurity cannot be had without apt", fix)
+
+
 def _ports(layout: Layout) -> Iterator[Finding]:
     running = NativeStack(layout).running()
-    for name, port in layout.ports.items():
+    for name, port in layout.wanted_ports().items():
         if name.replace("_", "-") in running or not ports.is_taken(port):
             continue
         error = ports.port_taken(name, port)
         yield Finding(False, error.cause, error.fix, is_fatal=True)
-    yield Finding(True, f"{len(layout.ports.names())} ports looked at")
+    yield Finding(True, f"{len(layout.wanted_ports())} ports looked at")

@@ -23,7 +23,7 @@ class DockerStack:
     def up(self) -> None:
         """Build the image of this source, start everything and wait until it is healthy."""
         if not self.running():
-            ports.refuse_taken(dict(self.layout.ports.items()))
+            ports.refuse_taken(self.layout.wanted_ports())
         self.progress.heading("docker compose up -d --wait")
         self._compose("up", "-d", "--build", "--wait", "--remove-orphans")
 
@@ -80,6 +80,9 @@ class DockerStack:
         settings = {
             ports.port_variable(name): str(port) for name, port in self.layout.ports.items()
         }
+        if self.layout.with_edge:
+            others = os.environ.get("COMPOSE_PROFILES", "")
+            settings["COMPOSE_PROFILES"] = ",".join(filter(None, (others, "edge")))
         return {**os.environ, **settings}
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from shop.stack import memory
-from shop.stack.ports import LOOPBACK, Ports
+from shop.stack.ports import EDGE_PORTS, LOOPBACK, Ports
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 HOME_VARIABLE = "SHOP_LOCAL"
@@ -81,7 +81,8 @@ class Layout:
         """
         variables = os.environ if environment is None else environment
         ports = Ports.from_environment(variables, memory.recall_ports(LOCAL))
-        return cls(home=LOCAL, downloads=LOCAL, ports=ports)
+        with_edge = memory.recall_edge(LOCAL)
+        return cls(home=LOCAL, downloads=LOCAL, ports=ports, with_edge=with_edge)
 
     @classmethod
     def for_tests(cls, home: Path, *, env: Mapping[str, str] | None = None) -> "Layout":
@@ -132,6 +133,14 @@ class Layout:
 
     def port_of(self, name: str) -> int:
         return self.twins[name] if name in self.twins else self.ports.of(name)
+
+    def wanted_ports(self) -> dict[str, int]:
+        """Return the ports by their names, those of the edge only where there is to be one."""
+        return {
+            name: port
+            for name, port in self.ports.items()
+            if self.with_edge or name not in EDGE_PORTS
+        }
 
     def mysql_port(self, service: str) -> int:
         first = next(iter(SERVICES.values()))

@@ -16,9 +16,10 @@ class Kind(StrEnum):
     DOCKER = "docker"
 
 
-def remember(home: Path, kind: Kind, ports: Ports) -> None:
+def remember(home: Path, kind: Kind, ports: Ports, *, with_edge: bool = False) -> None:
     home.mkdir(parents=True, exist_ok=True)
-    (home / FILE).write_text(json.dumps({"kind": kind, "ports": asdict(ports)}))
+    known = {"kind": kind, "ports": asdict(ports), "with_edge": with_edge}
+    (home / FILE).write_text(json.dumps(known))
 
 
 def forget(home: Path) -> None:
@@ -39,6 +40,14 @@ def recall_ports(home: Path) -> Ports | None:
         return Ports(**_read(home)["ports"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def recall_edge(home: Path) -> bool:
+    """Whether the stack that is up was brought up with the edge."""
+    try:
+        return _read(home).get("with_edge") is True
+    except (OSError, ValueError, AttributeError):
+        return False
 
 
 def _read(home: Path) -> dict[str, Any]:

@@ -64,6 +64,8 @@ class NativeStack:
         try:
             with self._only_one():
                 self._refuse_taken_ports((*self.part_names(), *PROCESS_NAMES))
+                if self.layout.with_edge:
+                    self._refuse_taken_edge_ports()
                 self.start_parts()
                 self.migrate()
                 self.start_processes()

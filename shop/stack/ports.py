@@ -11,6 +11,7 @@ from shop.stack.errors import StackError
 LOOPBACK = "127.0.0.1"
 # Where the edge calls the gateway from, so that X-Forwarded-For is believed of nobody else.
 EDGE_SOURCE = "127.0.0.2"
+EDGE_PORTS = ("edge", "edge_http")
 HIGHEST_PORT = 65535
 OFFSET_VARIABLE = "SHOP_PORT_OFFSET"
 # Below where outgoing connections take theirs from, so a killed server finds its port free.
