@@ -13,7 +13,8 @@ from starlette.types import Receive
 
 from common_lib.errors import Unavailable
 from common_lib.problems import BodyTooLarge, RequestTimedOut
-from gateway.pool import ClientGone, ClientLink, Connection, Upstream
+from gateway.connection import ClientGone, ClientLink, Connection
+from gateway.pool import Upstream
 
 # A file that comes slower than this does not arrive in time (the services keep the same rule).
 _BYTES_PER_S: Final = 64 * 1024

@@ -21,8 +21,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCy
 
 from common_lib.problems import PROBLEM_JSON, problem
 from common_lib.runtime.draining import DrainingProtocol
+from gateway.connection import ClientLink
 from gateway.headers import new_request_id
-from gateway.pool import ClientLink
 
 EXTENSION: Final = "shop.client"
 _VERSIONS: Final = ("1.1", "1.0")

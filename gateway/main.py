@@ -1,5 +1,6 @@
 """The front door: settings → pools, keys, limiter → app."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -18,14 +19,16 @@ from gateway import auth, pages
 from gateway.edge import EdgeLimits, EdgeProtocol
 from gateway.limits import RING_SCRIPT, Limiter
 from gateway.live_settings import live_limits
+from gateway.parts import Gateway
 from gateway.pool import Upstream
-from gateway.proxy import Gateway, Proxy
+from gateway.proxy import Proxy
 from gateway.redis_pipe import RedisPipe
 from gateway.routes import CATALOG, NOTIFICATION, ORDER, USER
 from gateway.settings import GatewaySettings
 
 NAME: Final = "gateway"
 _SWEEP_S: Final = 0.25
+_PROBE_PAUSE_S: Final = 0.5
 _PROBE_S: Final = 1.5
 _LOCAL: Final = re.compile(
     rb"/(?:livez|readyz|healthz|openapi\.json|problems(?:/[a-z0-9_]{1,64})?)"
@@ -73,9 +76,12 @@ async def _wired(app: FastAPI, settings: GatewaySettings, keys: JwksCache) -> As
         for upstream in upstreams.values():
             upstream.sweep()
 
+    async def probe() -> None:
+        await asyncio.gather(*(upstream.probe() for upstream in upstreams.values()))
+
     async with (
         metrics_server(settings, settings.metrics_port),
-        background(sweeper=every(_SWEEP_S, sweep)),
+        background(sweeper=every(_SWEEP_S, sweep), prober=every(_PROBE_PAUSE_S, probe)),
         _followed_limits(settings, limiter),
     ):
         yield

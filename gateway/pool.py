@@ -1,308 +1,46 @@
-"""Connections to upstreams: keep-alive, several addresses, a breaker, time limits, backpressure.
-
-Our own instead of an HTTP client library: measured, a hop through it costs about half of one
-through pyreqwest (ADR on the gateway's hop). It speaks HTTP/1.1 to servers we run, no others.
-"""
+"""The addresses of an upstream: connections kept alive, who is left out, and a breaker."""
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
-from typing import Final, cast
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 from urllib.parse import urlsplit
-
-import httptools
 
 from common_lib.errors import Unavailable
 from common_lib.http_client import CallTimedOut, CircuitBreaker
-from common_lib.runtime.sockets import has_news
-
-Header = tuple[bytes, bytes]
-
-# What concerns one connection only (RFC 9110, 7.6.1), and what the gateway writes itself.
-_DROPPED_FROM_ANSWERS: Final = frozenset(
-    {
-        b"connection",
-        b"keep-alive",
-        b"proxy-authenticate",
-        b"proxy-connection",
-        b"te",
-        b"trailer",
-        b"transfer-encoding",
-        b"upgrade",
-        b"server",
-        b"date",
-        b"x-request-id",
-    }
+from gateway.connection import (
+    ClientGone,
+    ClientLink,
+    Connection,
+    ConnectionBroke,
+    ConnectionFailed,
 )
-_HIGH_WATER_BYTES: Final = 256 * 1024
+
 # A connection that rested longer may be closing under our feet: no POST goes over it. A service
 # that is about to stop keeps connections at rest open for longer than this (`shutdown_idle_s`).
 _SAFE_REST_S: Final = 1.0
+_ANY_REST_S: Final = float("inf")
+_NO_REST_S: Final = -1.0
 _LEAVING_S: Final = 0.5
-_INFINITE: Final = float("inf")
+# An address that breaks off or stays silent so often in a row is left out like one that refuses.
+_TOLERATED: Final = 3
+_PROBE_TIMEOUT_S: Final = 1.0
 _OK: Final = 200
 
 
-class UpstreamUnavailable(Unavailable):
-    """No answer came, or not a whole one; whether the work was done is not known."""
+class Call(NamedTuple):
+    """A whole request; the `host` header goes between `first_line` and `rest`.
 
-    code = "upstream_unavailable"
-    title = "The service behind this path does not answer"
-
-
-class ConnectionFailed(UpstreamUnavailable):
-    """Nothing was sent: any other address may be tried."""
-
-
-class ConnectionBroke(UpstreamUnavailable):
-    """The connection ended before the first byte of the answer."""
-
-
-class ClientGone(Exception):
-    """The client went away while its request was under way."""
-
-
-class ClientLink:
-    """What ties a client's connection to the upstream connection that works for it."""
-
-    __slots__ = ("is_gone", "on_abort", "upstream")
-
-    def __init__(self) -> None:
-        self.is_gone = False
-        # Breaks the client's connection off; set by the protocol that owns it.
-        self.on_abort: Callable[[], None] | None = None
-        self.upstream: Connection | None = None
-
-    def attach(self, connection: "Connection") -> None:
-        """Let the client's departure end the exchange. Raises ClientGone if it has left."""
-        if self.is_gone:
-            raise ClientGone
-        self.upstream = connection
-
-    def detach(self) -> None:
-        self.upstream = None
-
-    def leave(self) -> None:
-        """Note that the client is gone: nobody waits for the answer any more."""
-        self.is_gone = True
-        if self.upstream is not None:
-            self.upstream.fail(ClientGone())
-
-
-class Connection(asyncio.Protocol):
-    """One connection, one exchange at a time.
-
-    `send` begins an exchange, `head` waits for status and headers, `chunk` for the next piece of
-    the body (empty at its end), `release` gives the connection back or closes it.
+    `deadline` is in the event loop's time. With `is_patient` the service had all the time it is
+    ever given: only then is its silence held against it, else clients in a hurry could close it.
     """
 
-    __slots__ = (
-        "_bytes_held",
-        "_chunks",
-        "_drained",
-        "_error",
-        "_in_headers",
-        "_is_head_request",
-        "_is_paused",
-        "_is_until_close",
-        "_parser",
-        "_transport",
-        "_waiter",
-        "address",
-        "deadline",
-        "has_answered",
-        "headers",
-        "is_complete",
-        "is_idle",
-        "is_reused",
-        "may_rest",
-        "rested_since",
-        "status",
-    )
-
-    def __init__(self, address: "Address") -> None:
-        self.address = address
-        self.deadline = float("inf")
-        self.is_idle = False
-        self.is_reused = False
-        self.rested_since = 0.0
-        self._transport: asyncio.Transport = cast("asyncio.Transport", None)
-        self._parser = httptools.HttpResponseParser(self)
-        self._waiter: asyncio.Future[None] | None = None
-        self._is_paused = False
-        self._drained: asyncio.Future[None] | None = None
-        # Cleared where a request was not sent to its end: no other may follow it.
-        self.may_rest = True
-        self._begin(is_head_request=False)
-
-    def _begin(self, *, is_head_request: bool) -> None:
-        self.status = 0
-        self.headers: list[Header] = []
-        self.has_answered = False
-        self.is_complete = False
-        self._is_head_request = is_head_request
-        self._in_headers = True
-        self._is_until_close = True
-        self._chunks: list[bytes] = []
-        self._bytes_held = 0
-        self._error: Exception | None = None
-
-    # The exchange, as the proxy sees it.
-
-    def send(self, data: bytes, *, is_head_request: bool, deadline: float) -> None:
-        """Write a whole request. `deadline` is in the event loop's time."""
-        self._begin(is_head_request=is_head_request)
-        self.deadline = deadline
-        self._transport.write(data)
-
-    async def write(self, data: bytes) -> None:
-        """Write a piece of the body at the service's pace. Raises what ended the connection."""
-        if self._error is not None:
-            raise self._error
-        self._transport.write(data)
-        if self._drained is not None:
-            await self._drained
-
-    async def head(self) -> None:
-        """Wait until `status` and `headers` are there. Raises what ended the connection."""
-        while not self.has_answered:
-            await self._wait()
-
-    async def chunk(self) -> bytes:
-        """Return the next piece of the body, empty at its end."""
-        while not self._chunks and not self.is_complete:
-            await self._wait()
-        chunks = self._chunks
-        if not chunks:
-            return b""
-        self._chunks = []
-        self._bytes_held = 0
-        if self._is_paused:
-            self._is_paused = False
-            self._transport.resume_reading()
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
-
-    def has_news(self) -> bool:
-        """Say whether there is something to read that nobody asked for, such as the end."""
-        return has_news(self._transport)
-
-    def has_more(self) -> bool:
-        """Say whether `chunk` may still return something."""
-        return bool(self._chunks) or not self.is_complete
-
-    def release(self) -> None:
-        """Keep the connection for the next request if its answer ended cleanly."""
-        self.deadline = float("inf")
-        self._waiter = None
-        is_sound = self.is_complete and self._error is None and self.may_rest
-        if is_sound and not self._transport.is_closing():
-            self.address.rest(self)
-        else:
-            self.close()
-
-    def fail(self, error: Exception) -> None:
-        """End the exchange with `error` and drop the connection."""
-        if self._error is None:
-            self._error = error
-        self._transport.abort()
-        self._wake()
-
-    def close(self) -> None:
-        self.address.forget(self)
-        self._transport.close()
-
-    async def _wait(self) -> None:
-        if self._error is not None:
-            raise self._error
-        self._waiter = self.address.loop.create_future()
-        await self._waiter
-        if self._error is not None and not self.has_answered:
-            raise self._error
-
-    def _wake(self) -> None:
-        waiter, self._waiter = self._waiter, None
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
-
-    # asyncio.Protocol
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
-
-    def data_received(self, data: bytes) -> None:
-        if self.is_idle:
-            # Nobody asked: an answer to nothing must not become the answer to the next request.
-            self.close()
-            return
-        try:
-            self._parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            self.fail(UpstreamUnavailable("the answer cannot be read", retry_after_s=1))
-            return
-        if self._is_head_request and self.is_complete:
-            # The parser would wait for the body that the headers announce.
-            self._parser = httptools.HttpResponseParser(self)
-        if self.has_answered:
-            self._wake()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        del exc
-        self.address.forget(self)
-        if self._drained is not None:
-            self.resume_writing()
-        if self.is_idle or self.is_complete:
-            return
-        if self.has_answered and self._is_until_close:
-            self.is_complete = True
-        elif self._error is None:
-            kind = UpstreamUnavailable if self.status else ConnectionBroke
-            self._error = kind("the connection was closed", retry_after_s=1)
-        self._wake()
-
-    def pause_writing(self) -> None:
-        self._drained = self.address.loop.create_future()
-
-    def resume_writing(self) -> None:
-        drained, self._drained = self._drained, None
-        if drained is not None and not drained.done():
-            drained.set_result(None)
-
-    # httptools callbacks
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if not self._in_headers:
-            return  # a trailer
-        name = name.lower()
-        if name in (b"content-length", b"transfer-encoding"):
-            self._is_until_close = False
-        if name not in _DROPPED_FROM_ANSWERS:
-            self.headers.append((name, value))
-
-    def on_headers_complete(self) -> None:
-        self.status = self._parser.get_status_code()
-        if self.status < _OK:
-            return
-        self._in_headers = False
-        self.has_answered = True
-        if self._is_head_request:
-            self.is_complete = True
-
-    def on_body(self, body: bytes) -> None:
-        self._chunks.append(body)
-        self._bytes_held += len(body)
-        if self._bytes_held > _HIGH_WATER_BYTES and not self._is_paused:
-            self._is_paused = True
-            self._transport.pause_reading()
-
-    def on_message_complete(self) -> None:
-        if self.status < _OK:
-            self.status = 0
-            self.headers = []
-            return
-        self.is_complete = True
-        if not self._parser.should_keep_alive():
-            self.address.leave_out()
-            self._transport.close()
+    first_line: bytes
+    rest: bytes
+    deadline: float
+    is_idempotent: bool
+    is_head_request: bool = False
+    is_patient: bool = True
 
 
 class Address:
@@ -315,26 +53,53 @@ class Address:
         self.base_url = base_url
         self.host_line = b"host: %s\r\n" % parts.netloc.encode()
         self.loop = asyncio.get_running_loop()
-        self.down_until = 0.0
+        # Left out until it answers a probe, or any request where no other address is left.
+        self.is_out = False
         self.active: set[Connection] = set()
+        self._leaves_until = 0.0
         self._idle: list[Connection] = []
         self._failures = 0
         self._connect_timeout_s = connect_timeout_s
         self._idle_s = idle_s
 
-    async def acquire(self, *, longest_rest_s: float) -> Connection:
+    def is_healthy(self) -> bool:
+        return not self.is_out and self._leaves_until <= self.loop.time()
+
+    async def exchange(
+        self, call: Call, client: ClientLink, *, longest_rest_s: float = _NO_REST_S
+    ) -> Connection:
+        """Send a request and wait for the head of its answer; the caller must `release`."""
+        connection = await self._acquire(longest_rest_s)
+        try:
+            client.attach(connection)
+            connection.send(
+                call.first_line + self.host_line + call.rest,
+                is_head_request=call.is_head_request,
+                deadline=call.deadline,
+            )
+            await connection.head()
+        except BaseException as error:
+            connection.close()
+            if isinstance(error, Unavailable) and _is_telling(error, call):
+                self.failed()
+            raise
+        if self._failures:
+            self._failures = 0
+            self.is_out = False
+        return connection
+
+    async def _acquire(self, longest_rest_s: float) -> Connection:
         """Return a rested connection, else a new one. Raises ConnectionFailed.
 
-        One that must not break (`longest_rest_s` has an end) is looked at for an end unread so far.
+        One that must not break is looked at for an end that nobody has read so far.
         """
         oldest = self.loop.time() - min(longest_rest_s, self._idle_s)
-        is_repeatable = longest_rest_s == _INFINITE
+        must_hold = longest_rest_s != _ANY_REST_S
         while self._idle:
             connection = self._idle.pop()
             is_young = connection.rested_since >= oldest
-            if is_young and (is_repeatable or not connection.has_news()):
+            if is_young and not (must_hold and connection.has_news()):
                 connection.is_idle = False
-                connection.is_reused = True
                 self.active.add(connection)
                 return connection
             connection.close()
@@ -348,25 +113,35 @@ class Address:
                     lambda: Connection(self), self.host, self.port
                 )
         except (OSError, TimeoutError) as error:
-            self.mark_down()
+            self.failed(is_certain=True)
             raise ConnectionFailed("the service cannot be reached", retry_after_s=1) from error
-        if self._failures:
-            self._failures = 0
-            self.down_until = 0.0
         self.active.add(connection)
         return connection
 
-    def mark_down(self) -> None:
-        """Leave this address out for a while, longer each time in a row."""
+    def failed(self, *, is_certain: bool = False) -> None:
+        """Count a failure; several in a row, or a certain one, leave this address out."""
         self._failures += 1
-        self.down_until = self.loop.time() + min(0.25 * 2**self._failures, 10.0)
+        if is_certain or self._failures >= _TOLERATED:
+            self.is_out = True
+
+    async def probe(self) -> None:
+        """Ask whether the service is ready again; take the address back if it is."""
+        deadline = self.loop.time() + _PROBE_TIMEOUT_S
+        call = Call(b"GET /readyz HTTP/1.1\r\n", b"\r\n", deadline, is_idempotent=True)
+        with contextlib.suppress(Unavailable):
+            connection = await self.exchange(call, ClientLink())
+            try:
+                self.is_out = connection.status != _OK
+                await connection.whole_body()
+            finally:
+                connection.release()
 
     def leave_out(self) -> None:
         """Prefer others for a moment: a service that ends its connections is about to stop.
 
         It waits for the end of those at rest, too.
         """
-        self.down_until = max(self.down_until, self.loop.time() + _LEAVING_S)
+        self._leaves_until = self.loop.time() + _LEAVING_S
         for connection in tuple(self._idle):
             connection.close()
 
@@ -394,6 +169,11 @@ class Address:
             connection.close()
 
 
+def _is_telling(error: Unavailable, call: Call) -> bool:
+    """Say whether a failure speaks against the service, not against its client's haste."""
+    return call.is_patient or not isinstance(error, CallTimedOut)
+
+
 class Upstream:
     """One service: its addresses and its circuit breaker."""
 
@@ -412,56 +192,39 @@ class Upstream:
         self.breaker = CircuitBreaker(name)
         self._turn = 0
 
-    async def exchange(
-        self,
-        first_line: bytes,
-        rest: bytes,
-        *,
-        deadline: float,
-        is_idempotent: bool,
-        is_head_request: bool = False,
-        client: ClientLink,
-    ) -> Connection:
+    async def exchange(self, call: Call, client: ClientLink) -> Connection:
         """Send a request and wait for the head of its answer; the caller must `release`.
 
-        The `host` header goes between `first_line` and `rest`. What was certainly not begun (no
-        connection) is tried at each address, what may safely be begun twice (`is_idempotent`) a
-        second time. Raises UpstreamUnavailable, CallTimedOut, CircuitOpen, or ClientGone when the
-        client left.
+        What was certainly not begun (no connection) is tried at each address, what may safely be
+        begun twice (`is_idempotent`) a second time. Raises UpstreamUnavailable, CallTimedOut,
+        CircuitOpen, or ClientGone when the client left.
         """
         self.breaker.admit()
-        longest_rest_s = _INFINITE if is_idempotent else _SAFE_REST_S
+        try:
+            connection = await self._exchange(call, client)
+        except Unavailable as error:
+            if _is_telling(error, call):
+                self.breaker.failed()
+            raise
+        self.breaker.succeeded()
+        return connection
+
+    async def _exchange(self, call: Call, client: ClientLink) -> Connection:
+        may_repeat = call.is_idempotent
+        longest_rest_s = _ANY_REST_S if may_repeat else _SAFE_REST_S
         refused: list[Address] = []
-        is_second_try = False
         while True:
             address = self._next_address(refused)
-            connection = None
             try:
-                connection = await address.acquire(longest_rest_s=longest_rest_s)
-                client.attach(connection)
-                data = first_line + address.host_line + rest
-                connection.send(data, is_head_request=is_head_request, deadline=deadline)
-                await connection.head()
+                return await address.exchange(call, client, longest_rest_s=longest_rest_s)
             except ConnectionFailed:
                 refused.append(address)
-                if len(refused) >= len(self.addresses):
-                    self.breaker.failed()
+                if len(refused) == len(self.addresses):
                     raise
             except ConnectionBroke:
-                if is_second_try or not is_idempotent:
-                    self.breaker.failed()
+                if not may_repeat:
                     raise
-                is_second_try = True
-                longest_rest_s = -1.0
-            except BaseException as error:
-                if connection is not None:
-                    connection.close()
-                if isinstance(error, Unavailable):
-                    self.breaker.failed()
-                raise
-            else:
-                self.breaker.succeeded()
-                return connection
+                may_repeat, longest_rest_s = False, _NO_REST_S
 
     async def connect(self, client: ClientLink) -> Connection:
         """Return a new connection for a request that cannot be sent twice.
@@ -469,7 +232,11 @@ class Upstream:
         Each address is tried. Raises ConnectionFailed, CircuitOpen or ClientGone.
         """
         self.breaker.admit()
-        connection = await self._connect_anywhere()
+        try:
+            connection = await self._connect_anywhere()
+        except ConnectionFailed:
+            self.breaker.failed()
+            raise
         try:
             client.attach(connection)
         except ClientGone:
@@ -485,41 +252,40 @@ class Upstream:
                 return await address.connect()
             except ConnectionFailed:
                 refused.append(address)
-                if len(refused) >= len(self.addresses):
-                    self.breaker.failed()
+                if len(refused) == len(self.addresses):
                     raise
 
     async def fetch(self, path: str, *, timeout_s: float) -> tuple[int, bytes]:
         """GET a small document for the gateway itself: (status, body)."""
-        connection = await self.exchange(
+        call = Call(
             b"GET %s HTTP/1.1\r\n" % path.encode(),
             b"accept: application/json\r\n\r\n",
-            deadline=asyncio.get_running_loop().time() + timeout_s,
+            asyncio.get_running_loop().time() + timeout_s,
             is_idempotent=True,
-            client=ClientLink(),
+            is_patient=False,
         )
+        connection = await self.exchange(call, ClientLink())
         try:
-            body = bytearray()
-            while piece := await connection.chunk():
-                body += piece
-            return connection.status, bytes(body)
+            return connection.status, await connection.whole_body()
         finally:
             connection.release()
 
     def _next_address(self, refused: Sequence[Address]) -> Address:
-        """Return the next address in turn: a healthy one, else one that has not refused yet."""
+        """Return the next address in turn: a healthy one, else any that has not refused yet."""
         count = len(self.addresses)
         if count == 1:
             return self.addresses[0]
-        now = self.addresses[0].loop.time()
-        for step in range(count):
-            address = self.addresses[(self._turn + step) % count]
-            if address.down_until <= now and address not in refused:
-                self._turn += step + 1
-                return address
-        self._turn += 1
-        untried = [address for address in self.addresses if address not in refused]
-        return (untried or self.addresses)[self._turn % len(untried or self.addresses)]
+        first = self._turn % count
+        turned = (*self.addresses[first:], *self.addresses[:first])
+        untried = [address for address in turned if address not in refused]
+        chosen = next((address for address in untried if address.is_healthy()), untried[0])
+        self._turn = self.addresses.index(chosen) + 1
+        return chosen
+
+    async def probe(self) -> None:
+        """Take addresses back that are ready again; a lone one is used in any case."""
+        if len(self.addresses) > 1:
+            await asyncio.gather(*(each.probe() for each in self.addresses if each.is_out))
 
     def sweep(self) -> None:
         for address in self.addresses:

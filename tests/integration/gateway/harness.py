@@ -26,8 +26,8 @@ from common_lib.auth import Role, SigningKey, TokenSigner
 from common_lib.runtime.draining import Drain, Server
 from gateway.edge import EdgeLimits, EdgeProtocol
 from gateway.main import build_app
+from gateway.parts import Gateway
 from gateway.pool import Address
-from gateway.proxy import Gateway
 from gateway.settings import GatewaySettings
 from shop.stack.ports import LOOPBACK
 from tests.waiting import eventually
@@ -93,6 +93,7 @@ class Upstream:
     requests: list[Request] = field(default_factory=list)
     connections: int = 0
     key_requests: int = 0
+    is_ready: bool = True
     writers: dict[asyncio.StreamWriter, asyncio.Task[Any] | None] = field(default_factory=dict)
     port: int = 0
     _server: asyncio.Server | None = None
@@ -136,8 +137,10 @@ class Upstream:
         writer.close()
 
     async def _exchange(self, request: Request, writer: asyncio.StreamWriter) -> None:
-        if b"/livez" in request.line:
+        if b" /livez " in request.line:
             writer.write(answer())
+        elif b" /readyz " in request.line:
+            writer.write(answer(status="200 OK" if self.is_ready else "503 Service Unavailable"))
         elif b"/.well-known/jwks.json" in request.line:
             self.key_requests += 1
             writer.write(answer(orjson.dumps({"keys": [KEY.jwk]})))

@@ -1,0 +1,53 @@
+"""What is written down of each request: metrics, and a line in the log where it matters."""
+
+import time
+from typing import Any, Final
+
+import structlog
+
+from common_lib.telemetry import LATENCY, REQUESTS
+from gateway.routes import Route
+
+log = structlog.get_logger(__name__)
+
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_SERVER_ERROR: Final = 500
+
+
+def account(
+    method: str,
+    route: Route | None,
+    status: int,
+    started: float,
+    request_id: bytes,
+    *,
+    is_sampled: bool,
+) -> None:
+    """Count a request that began at `started` (time.perf_counter); log it if sampled or failed."""
+    elapsed_s = time.perf_counter() - started
+    prefix = route.prefix if route else "none"
+    requests, latency = _children(method, prefix, status)
+    requests.inc()
+    latency.observe(elapsed_s)
+    if is_sampled or status >= _SERVER_ERROR:
+        log.info(
+            "http.request",
+            method=method if method in METHODS else "OTHER",
+            route=prefix,
+            status=status,
+            duration_ms=round(elapsed_s * 1000, 3),
+            request_id=request_id.decode("latin-1"),
+        )
+
+
+_metric_children: dict[tuple[str, str, int], tuple[Any, Any]] = {}
+
+
+def _children(method: str, prefix: str, status: int) -> tuple[Any, Any]:
+    """Return ready metric children: looking labels up anew costs more than counting."""
+    found = _metric_children.get((method, prefix, status))
+    if found is None:
+        label = method if method in METHODS else "OTHER"
+        found = (REQUESTS.labels(label, prefix, str(status)), LATENCY.labels(label, prefix))
+        _metric_children[method, prefix, status] = found
+    return found
