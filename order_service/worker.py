@@ -1,4 +1,4 @@
-"""The order service's background work: relay, events for carts, payments, sweepers."""
+"""The order service's background work: relay, events for carts, payments, sweepers, erasures."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,12 +13,14 @@ from common_lib.runtime import Check, Worker, every, run_worker
 from common_lib.settings.start import told_plainly
 from order_service.consumers import QUEUE, cart_events
 from order_service.queries.placing import SOURCE
+from order_service.services.erasures import Erasures
 from order_service.services.partitions import keep_partitions_ahead
 from order_service.services.waking import whenever_woken
 from order_service.services.wiring import UseCases, use_cases
 from order_service.settings import WorkerSettings
 
 _PRUNE_EVERY_S: Final = 60 * 60
+_ERASURES_EVERY_S: Final = 1.0
 
 
 @asynccontextmanager
@@ -48,6 +50,7 @@ def _worker(settings: WorkerSettings, cases: UseCases, bus: Bus) -> Worker:
             "partitions": every(
                 settings.partition_check_s, lambda: keep_partitions_ahead(database, now())
             ),
+            "erasures": every(_ERASURES_EVERY_S, Erasures(database).work_off),
             "inbox_pruner": every(_PRUNE_EVERY_S, lambda: prune_inbox(database)),
         },
         checks={

@@ -1,7 +1,7 @@
 """Events of the user service, on the topic user-events."""
 
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, Final
 from uuid import UUID
 
 from pydantic import Field
@@ -56,6 +56,21 @@ class EmailVerificationRequested(UserTokenEvent):
 
 class PasswordResetRequested(UserTokenEvent):
     event_type: ClassVar[str] = "PASSWORD_RESET"
+
+
+# What stands in the place of a person who was erased. No mail can ever be delivered to that domain
+# (RFC 2606, 2).
+DELETED_NAME: Final = "Deleted user"
+_TOMBSTONE_DOMAIN: Final = "@deleted.invalid"
+
+
+def tombstone_email(user_id: UUID) -> str:
+    """Return what stands for the address of an erased user, different for each."""
+    return f"{user_id.hex}{_TOMBSTONE_DOMAIN}"
+
+
+def is_tombstone(email: str) -> bool:
+    return email.endswith(_TOMBSTONE_DOMAIN)
 
 
 class UserDeleted(Event):

@@ -24,6 +24,7 @@ from order_service.models.payments import (
     PaymentWebhookEvent,
     RefundExceedsCaptured,
 )
+from order_service.models.people import ErasedUser
 from order_service.models.returns import ReturnRefund
 from order_service.models.shipments import Shipment
 
@@ -35,6 +36,7 @@ __all__ = [
     "Base",
     "Coupon",
     "CouponRedemption",
+    "ErasedUser",
     "IllegalTransition",
     "Order",
     "OrderItem",

@@ -21,6 +21,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from common_lib.clock import now
 from common_lib.database import TABLE_OPTIONS, Id, UtcDateTime
 from common_lib.errors import Conflict
+from common_lib.events.users import DELETED_NAME, tombstone_email
 from common_lib.ids import new_id
 from common_lib.money import Money
 from order_service.models.base import Base, enum_column
@@ -45,6 +46,11 @@ ORDER_MOVES: Final[Mapping[OrderStatus, frozenset[OrderStatus]]] = {
 }
 CANCELLABLE: Final = frozenset(status for status in OrderStatus if CANCELLED in ORDER_MOVES[status])
 SELLER_MOVES: Final = frozenset({PROCESSING, SHIPPED, DELIVERED})
+
+
+FINAL: Final = frozenset({DELIVERED, CANCELLED, REFUNDED})
+# What of an address stays: where the goods were supplied decides their tax.
+_PLACE_OF_SUPPLY: Final = ("state", "pincode", "country")
 
 
 class IllegalTransition(Conflict):
@@ -97,6 +103,22 @@ class Order(Base):
     @property
     def total(self) -> Money:
         return Money(amount=self.total_minor, currency=self.currency)
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing has to be brought to the customer any more."""
+        return self.status in FINAL
+
+    def forget_contact(self) -> None:
+        """Write to nobody about this order from now on. Safe to repeat."""
+        self.email = tombstone_email(self.user_id)
+
+    def forget_recipient(self) -> None:
+        """Keep of the person what the books need; amounts, lines and taxes stay as they are."""
+        kept = {name: self.shipping_address.get(name) for name in _PLACE_OF_SUPPLY}
+        blank = dict.fromkeys(self.shipping_address, "")
+        self.shipping_address = {**blank, "fullName": DELETED_NAME, **kept}
+        self.full_name, self.notes = DELETED_NAME, None
 
     def move_to(
         self, status: OrderStatus, *, by: UUID | None = None, note: str | None = None

@@ -1,7 +1,7 @@
 """Accounts."""
 
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import JSON, CheckConstraint, Index, String, UniqueConstraint
@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from common_lib.database import TABLE_OPTIONS, Id, UtcDateTime
 from common_lib.errors import Conflict, PreconditionFailed
+from common_lib.events.users import DELETED_NAME, tombstone_email
 from user_service.models.base import Base, enum_column
 from user_service.schemas.enums import UserRole, UserStatus
 
@@ -17,10 +18,6 @@ class IllegalStatusChange(Conflict):
     code = "illegal_status_change"
     title = "The account cannot change to that status"
 
-
-DELETED_NAME: Final = "Deleted user"
-# No mail can ever be delivered there (RFC 2606, 2).
-_TOMBSTONE_DOMAIN: Final = "deleted.invalid"
 
 # DELETED is reached by anonymising the account only, and never left.
 ALLOWED_MOVES: dict[UserStatus, frozenset[UserStatus]] = {
@@ -77,7 +74,7 @@ class User(Base):
 
     def anonymise(self, unusable_hash: str, moment: datetime) -> None:
         """Forget the person for good; the id stays, because orders and reviews name it."""
-        self.email = f"{self.id.hex}@{_TOMBSTONE_DOMAIN}"
+        self.email = tombstone_email(self.id)
         self.email_verified = False
         self.password_hash = unusable_hash
         self.full_name, self.phone, self.preferences = DELETED_NAME, None, {}

@@ -30,6 +30,7 @@ BUSINESS = {
 TECHNICAL = {
     "alembic_version",
     "coupon_redemptions",
+    "erased_users",
     "idempotency_keys",
     "inbox",
     "order_numbers",

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from common_lib.clock import now
 from common_lib.database import Database, WriteSession
+from common_lib.events.users import DELETED_NAME
 from common_lib.ids import new_id
 from tests.integration.user_service.conftest import Open, Served
 from tests.shopper import ADDRESS, Shopper, at_once
@@ -25,7 +26,6 @@ from user_service.models import (
     User,
     outbox,
 )
-from user_service.models.users import DELETED_NAME
 from user_service.schemas.enums import UserStatus
 
 PASSWORD = {"currentPassword": "password123"}
