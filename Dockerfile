@@ -37,7 +37,7 @@ ENV PATH=/opt/venv/bin:$PATH \
 # so that fresh volumes mounted over them belong to that user.
 RUN groupadd --gid 10001 shop \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /app --shell /usr/sbin/nologin shop \
-    && install -d -o 10001 -g 10001 -m 0700 /keys/service /keys/tokens /data
+    && install -d -o 10001 -g 10001 -m 0700 /keys/service /keys/tokens /keys/edge /data
 
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /app /app

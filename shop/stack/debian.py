@@ -110,9 +110,11 @@ def _index_targets() -> str:
 
 
 def _sources_line(source: Release, suite: str) -> str:
+    # What Debian keeps in one component, Ubuntu keeps in two.
+    components = "main universe" if source.distribution == "ubuntu" else "main"
     keyring = KEYRING.format(distribution=source.distribution)
     options = f"[signed-by={keyring}] " if Path(keyring).exists() else ""
-    return f"deb {options}{source.archive} {suite} main\n"
+    return f"deb {options}{source.archive} {suite} {components}\n"
 
 
 def _apt_options(apt: Path, sources_line: str) -> list[str]:

@@ -34,9 +34,10 @@ MIGRATIONS = {
 }
 ONE_SHOTS = {"keys", "queues", *MIGRATIONS}
 ON_REQUEST = {"seed"}
-# Parts of a profile of their own, which the shop does without.
-PROFILED = {"elasticsearch"}
-LONG_RUNNING = set(SERVICES) - ONE_SHOTS - ON_REQUEST - PROFILED
+# Parts of a profile of their own, which the shop does without, and what prepares them.
+PROFILED = {"elasticsearch", "edge"}
+PREPARING = {"edge-certificate"}
+LONG_RUNNING = set(SERVICES) - ONE_SHOTS - ON_REQUEST - PROFILED - PREPARING
 PROCESSES = {name for name in LONG_RUNNING if SERVICES[name]["image"] == APP_IMAGE}
 
 
@@ -86,7 +87,7 @@ def test_a_long_running_service_has_a_health_check_and_restarts(name: str) -> No
     assert service["restart"] == "unless-stopped"
 
 
-@pytest.mark.parametrize("name", sorted(ONE_SHOTS))
+@pytest.mark.parametrize("name", sorted(ONE_SHOTS | PREPARING))
 def test_a_one_shot_runs_once_and_is_waited_for(name: str) -> None:
     assert SERVICES[name]["restart"] == "no"
     assert "healthcheck" not in SERVICES[name]
@@ -96,7 +97,7 @@ def test_a_one_shot_runs_once_and_is_waited_for(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(SERVICES))
 def test_dependencies_are_awaited_for_what_they_are(name: str) -> None:
     for dependency, wanted in depends_on(name).items():
-        finished = dependency in ONE_SHOTS
+        finished = dependency in ONE_SHOTS | PREPARING
         condition = "service_completed_successfully" if finished else "service_healthy"
         assert wanted == {"condition": condition}, dependency
 
@@ -132,10 +133,11 @@ def test_images_are_pinned(name: str) -> None:
 
 def test_the_image_of_the_shop_is_built_once() -> None:
     built = [name for name, service in SERVICES.items() if "build" in service]
-    assert built == ["keys"]
+    assert built == ["keys", "edge"]
+    assert SERVICES["edge"]["image"] != APP_IMAGE
 
 
-@pytest.mark.parametrize("name", sorted(LONG_RUNNING))
+@pytest.mark.parametrize("name", sorted(LONG_RUNNING | PROFILED))
 def test_ports_are_bound_to_loopback_and_can_be_moved(name: str) -> None:
     assert SERVICES[name]["ports"], "what runs long can be reached"
     for published in SERVICES[name]["ports"]:
@@ -143,7 +145,8 @@ def test_ports_are_bound_to_loopback_and_can_be_moved(name: str) -> None:
 
 
 def test_ports_and_their_variables_are_those_of_the_native_stack() -> None:
-    published = " ".join(port for name in LONG_RUNNING for port in SERVICES[name]["ports"])
+    listening = LONG_RUNNING | {"edge"}
+    published = " ".join(port for name in listening for port in SERVICES[name]["ports"])
     found = dict(re.findall(r"\$\{(\w+):-(\d+)\}", published))
     assert found == {port_variable(f.name): str(f.default) for f in fields(Ports)}
 
@@ -164,7 +167,7 @@ def test_a_process_is_given_only_settings_that_somebody_reads(name: str) -> None
     assert given - common <= own, f"{name} does not read {sorted(given - common - own)}"
 
 
-@pytest.mark.parametrize("name", sorted(PROCESSES | ONE_SHOTS | ON_REQUEST))
+@pytest.mark.parametrize("name", sorted(PROCESSES | ONE_SHOTS | ON_REQUEST | PREPARING | {"edge"}))
 def test_our_containers_have_no_privileges(name: str) -> None:
     service = SERVICES[name]
     assert service["read_only"] is True
@@ -256,3 +259,12 @@ def test_the_secrets_of_the_file_are_refused_in_production() -> None:
     secret = COMPOSE["x-webhook-secret"]["SHOP_PAYMENT_WEBHOOK_SECRET"]
     assert secret.removeprefix("${SHOP_PAYMENT_WEBHOOK_SECRET:-")[:-1] in PUBLISHED_SECRETS
     assert COMPOSE["x-environment"]["SHOP_AWS_SECRET_ACCESS_KEY"] in PUBLISHED_SECRETS
+
+
+def test_the_edge_comes_with_its_profile_and_is_the_one_the_gateway_believes() -> None:
+    assert SERVICES["edge"]["profiles"] == SERVICES["edge-certificate"]["profiles"] == ["edge"]
+    address = SERVICES["edge"]["networks"]["edge"]["ipv4_address"]
+    gateway = SERVICES["gateway"]
+    assert gateway["environment"]["SHOP_TRUSTED_PROXIES"] == f"{address}/32"
+    behind = f"server {gateway['networks']['edge']['ipv4_address']}:8080 max_fails=0;"
+    assert SERVICES["edge"]["environment"]["EDGE_GATEWAYS"] == behind
