@@ -50,7 +50,7 @@ async def list_stores(
     return page_response(request, page, cache_control="private, no-store")
 
 
-@router.get("/{seller_id}", response_model=StoreOut)
+@router.get("/{seller_id}", response_model=OwnStoreOut | StoreOut)
 async def get_store(seller_id: str, viewer: MaybeUser, deps: Wired) -> Response:
     """Show a store: an open one to everybody, any to its owner and to administrators."""
     return _answer(await sellers.shown(deps.database, parse_id(seller_id), viewer))

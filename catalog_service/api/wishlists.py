@@ -1,7 +1,7 @@
 """Wishlists over HTTP. A guest has none: it would outlive whoever could open it."""
 
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -25,6 +25,8 @@ async def _own(user_id: str, member: Member) -> UUID:
 
 Owner = Annotated[UUID, Depends(_own)]
 
+THERE_ALREADY: Final[dict[int | str, dict[str, Any]]] = {HTTPStatus.OK: {"model": WishAdded}}
+
 
 @router.get(
     "/{user_id}",
@@ -42,13 +44,20 @@ async def get_wishlist(
     return page_response(request, page, cache_control="private, no-store")
 
 
-@router.post("/{user_id}", status_code=HTTPStatus.CREATED, response_model=WishAdded)
+@router.post(
+    "/{user_id}", status_code=HTTPStatus.CREATED, response_model=WishAdded, responses=THERE_ALREADY
+)
 async def add_wish(user_id: Owner, body: WishIn, deps: Wired) -> Response:
     """Put a product on the list: 201, or 200 where it is there already."""
     return await _add(deps, user_id, body.product_id)
 
 
-@router.post("/{user_id}/{product_id}", status_code=HTTPStatus.CREATED, response_model=WishAdded)
+@router.post(
+    "/{user_id}/{product_id}",
+    status_code=HTTPStatus.CREATED,
+    response_model=WishAdded,
+    responses=THERE_ALREADY,
+)
 async def add_named_wish(user_id: Owner, product_id: str, deps: Wired) -> Response:
     """Put a product on the list: 201, or 200 where it is there already; 404 if it is not sold."""
     try:

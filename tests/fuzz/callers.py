@@ -1,8 +1,9 @@
 """Who sends the generated requests: one of each role, and one who may be thrown away."""
 
 import random
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from uuid import uuid4
 
@@ -16,6 +17,9 @@ SCENARIO: Final = 6
 # How often a path names the caller's own things: what is made up names nothing.
 OWN_SHARE: Final = 0.6
 USES_OF_A_SACRIFICE: Final = 10
+
+# Access tokens live for 30 minutes, and a run may take longer.
+RENEWED_AFTER_S: Final = 15 * 60.0
 
 # These end the session or the account they are sent with, and with it the run: a customer made
 # for the purpose sends them.
@@ -39,6 +43,7 @@ CHANGING: Final = frozenset(
 
 @dataclass(frozen=True)
 class Caller:
+    email: str
     user_id: str
     token: str
     own: Mapping[str, list[str]] = field(default_factory=dict)
@@ -58,8 +63,10 @@ class Callers:
         self.admin = self._login("admin@shop.example", DEV_PASSWORD)
         self.seller = self._with_products(self._login("seller@shop.example", DEV_PASSWORD))
         self.customer = self._with_an_address(self._new_customer())
+        self.admin = replace(self.admin, own=self.customer.own)
         self._sacrifice = self._new_customer()
         self._now: Caller | None = self.admin
+        self._renew_at = time.monotonic() + RENEWED_AFTER_S
 
     def close(self) -> None:
         self._http.close()
@@ -70,6 +77,7 @@ class Callers:
         if operation in ENDING:
             return self._next_sacrifice()
         if self._left == 0:
+            self._renew()
             self._left = SCENARIO
             people = (self.admin, self.seller, self.customer, None)
             [self._now] = self._random.choices(people, (4, 3, 4, 1))
@@ -97,6 +105,15 @@ class Callers:
             self._sacrifice = self._new_customer()
         return self._sacrifice
 
+    def _renew(self) -> None:
+        if time.monotonic() < self._renew_at:
+            return
+        self._renew_at = time.monotonic() + RENEWED_AFTER_S
+        self.admin, self.seller, self.customer = (
+            replace(self._login(each.email, DEV_PASSWORD), own=each.own)
+            for each in (self.admin, self.seller, self.customer)
+        )
+
     # What the run begins with
 
     def _login(self, email: str, password: str) -> Caller:
@@ -104,7 +121,7 @@ class Callers:
         answer = self._http.post("/api/auth/login", json=body)
         assert answer.status_code == 200, answer.text
         given = answer.json()
-        return Caller(given["user"]["id"], given["accessToken"])
+        return Caller(email, given["user"]["id"], given["accessToken"])
 
     def _new_customer(self) -> Caller:
         email = f"fuzz-{uuid4().hex}@example.com"
@@ -125,10 +142,10 @@ class Callers:
         )
         assert order.status_code == 201, order.text
         own = {**self.seller.own, "address_id": [address["id"]], "order_id": [order.json()["id"]]}
-        return Caller(caller.user_id, caller.token, own)
+        return replace(caller, own=own)
 
     def _with_products(self, caller: Caller) -> Caller:
-        found = self._http.get("/api/products?inStock=true&limit=20").json()["items"]
+        found = self._http.get("/api/products?inStock=true&limit=100").json()["items"]
         variants = [variant["id"] for product in found for variant in product["variants"]]
         own = {
             "product_id": [product["id"] for product in found],
@@ -136,4 +153,4 @@ class Callers:
             "category_id": [product["categoryId"] for product in found],
             "seller_id": [product["sellerId"] for product in found if product["sellerId"]],
         }
-        return Caller(caller.user_id, caller.token, {name: ids for name, ids in own.items() if ids})
+        return replace(caller, own={name: ids for name, ids in own.items() if ids})

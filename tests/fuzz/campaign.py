@@ -1,25 +1,35 @@
 """One run: scenarios of requests, each built on the answers before, until there are enough."""
 
+import itertools
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import httpx2
 import schemathesis
+from schemathesis import BaseSchema
 from schemathesis.config import (
     ChecksConfig,
+    CoveragePhaseConfig,
+    ExamplesPhaseConfig,
+    FuzzingPhaseConfig,
     GenerationConfig,
+    PhasesConfig,
     PositiveDataAcceptanceConfig,
     ProjectConfig,
     ProjectsConfig,
     SchemathesisConfig,
     SimpleCheckConfig,
+    StatefulPhaseConfig,
 )
 from schemathesis.engine import Status, events, from_schema
 from schemathesis.engine.recorder import CheckNode, ScenarioRecorder
 
 from tests.fuzz.callers import Callers
+
+# The share of requests that stand alone, made by chance.
+BY_CHANCE: Final = 0.4
 
 Progress = Callable[["Report"], None]
 
@@ -81,28 +91,53 @@ class Report:
 
 
 def run(gateway: str, *, requests: int, seed: int, progress: Progress) -> Report:
-    """Send at least so many requests and hold every answer against the documents."""
+    """Send at least so many requests and hold every answer against the documents.
+
+    First the edges of what each operation takes, then what chance makes of it, then walks from
+    answer to answer; walks again, from other seeds, until there are enough.
+    """
     report = Report(seed)
     callers = Callers(gateway, seed)
-    schema = schemathesis.openapi.from_dict(_document(gateway), config=_config(gateway, seed))
-    schema.auth.providers.append(callers)
-    stream = from_schema(schema).fuzz()
+    document = _document(gateway)
     try:
-        for event in stream:
-            _hear(event, report)
-            progress(report)
+        for lap in itertools.count():
+            phases = _phases(document, requests - report.requests, is_first=lap == 0)
+            schema = schemathesis.openapi.from_dict(document, config=_config(gateway, seed, phases))
+            schema.auth.providers.append(callers)
+            _walk(schema, report, requests, progress)
+            seed += 1
             if report.requests >= requests:
-                break
+                return report
     finally:
-        stream.stop()
-        for _ in stream:
-            pass
         callers.close()
     return report
 
 
+def _walk(schema: BaseSchema, report: Report, requests: int, progress: Progress) -> None:
+    stream = from_schema(schema).execute()
+    for event in stream:
+        _hear(event, report)
+        progress(report)
+        if report.requests >= requests:
+            stream.stop()
+
+
+def _phases(document: Mapping[str, Any], requests: int, *, is_first: bool) -> PhasesConfig:
+    """Return how much of each kind is generated; walks go on until they are stopped."""
+    operations = sum(len(each) for each in document["paths"].values())
+    by_chance = max(1, int(requests * BY_CHANCE / operations))
+    return PhasesConfig(
+        examples=ExamplesPhaseConfig(enabled=is_first),
+        coverage=CoveragePhaseConfig(enabled=is_first),
+        fuzzing=FuzzingPhaseConfig(
+            enabled=is_first, generation=GenerationConfig(max_examples=by_chance)
+        ),
+        stateful=StatefulPhaseConfig(generation=GenerationConfig(max_examples=requests)),
+    )
+
+
 def _hear(event: Any, report: Report) -> None:
-    if isinstance(event, events.FuzzScenarioFinished):
+    if isinstance(event, events.ScenarioFinished):
         report.take(event.recorder)
     elif isinstance(event, events.NonFatalError):
         report.errors.append(f"{event.label}: {event.value!r}"[:500])
@@ -117,22 +152,20 @@ def _document(gateway: str) -> dict[str, Any]:
     return document
 
 
-def _config(gateway: str, seed: int) -> SchemathesisConfig:
+def _config(gateway: str, seed: int, phases: PhasesConfig) -> SchemathesisConfig:
     checks = ChecksConfig(
         # What is refused or taken has rules that no schema tells: stock, rights, states.
         positive_data_acceptance=PositiveDataAcceptanceConfig(enabled=False),
         # Ids in paths are shared by purpose; the matrix of rights looks at whose they are.
         object_level_authorization=SimpleCheckConfig(enabled=False),
-        # It sends requests of its own, over which schemathesis 4.32 falls in this mode; the matrix
-        # asks every route without a token, too.
-        ignored_auth=SimpleCheckConfig(enabled=False),
     )
     project = ProjectConfig(
         base_url=gateway,
         checks=checks,
         continue_on_failure=True,
         request_timeout=30,
-        generation=GenerationConfig(max_examples=100),
+        phases=phases,
+        generation=GenerationConfig(no_shrink=True),
     )
     return SchemathesisConfig(
         seed=seed,
