@@ -7,12 +7,13 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from common_lib.auth import CurrentUser, Principal, ensure_self
+from common_lib.auth import CurrentUser, Principal, ensure_self, require_service
 from common_lib.cursors import decode_cursor, encode_cursor
-from common_lib.problems import StrictRoute
+from common_lib.problems import StrictRoute, parse_id
 from notification_service.models import NotificationLog
 from notification_service.queries import Filter
 from notification_service.schemas import (
+    HeldNotifications,
     NotificationList,
     NotificationResponse,
     NotificationStatus,
@@ -22,6 +23,7 @@ from notification_service.services.notifications import NotificationLogs
 router = APIRouter(route_class=StrictRoute, tags=["notifications"])
 
 _NEWEST: Final = "newest"
+_HELD_PAGE: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,22 @@ async def notifications(
         query = {**request.query_params, "cursor": next_cursor}
         response.headers["Link"] = f'<{request.url.path}?{urlencode(query)}>; rel="next"'
     return NotificationList(items=[_body(row) for row in shown], next_cursor=next_cursor)
+
+
+@router.get(
+    "/internal/users/{user_id}/held/notifications",
+    dependencies=[Depends(require_service("user-service"))],
+    include_in_schema=False,
+)
+async def held(
+    user_id: str,
+    deps: Annotated[Deps, Depends(wiring)],
+    after: Annotated[UUID | None, Query()] = None,
+) -> HeldNotifications:
+    """Show the user service what was sent to one person, for an export."""
+    found = await deps.logs.of_user(parse_id(user_id), after, _HELD_PAGE)
+    following = found[-1].id if len(found) == _HELD_PAGE else None
+    return HeldNotifications(items=[_body(row) for row in found], next_after=following)
 
 
 def _visible_user(principal: Principal, user_id: UUID | None) -> UUID | None:

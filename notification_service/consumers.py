@@ -1,4 +1,4 @@
-"""Events in: each that calls for a mail is sent, the others are acknowledged."""
+"""Events in: each that calls for a mail is sent, an erased user is forgotten."""
 
 import contextlib
 import time
@@ -11,6 +11,7 @@ from common_lib.clock import now
 from common_lib.consumer import Process
 from common_lib.events import Envelope, InvalidEvent, event_from, parse_envelope
 from common_lib.events.orders import OrderCreated
+from common_lib.events.users import UserDeleted
 from common_lib.telemetry import flow_step
 from notification_service.services.mails import House, compose
 from notification_service.services.notifications import Notifications
@@ -27,7 +28,10 @@ def mail_process(notifications: Notifications, house: House) -> Process:
 
     async def process(envelope: Envelope) -> None:
         started, received_at = time.perf_counter(), now()
-        notice = compose(event_from(envelope), house)
+        event = event_from(envelope)
+        if isinstance(event, UserDeleted):
+            await notifications.forget(event.user_id)
+        notice = compose(event, house)
         if envelope.event_type == OrderCreated.event_type:
             on_the_way = received_at - envelope.occurred_at
             flow_step(11, max(0.0, on_the_way.total_seconds() * 1000))

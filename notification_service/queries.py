@@ -8,6 +8,7 @@ from sqlalchemy import select, update
 from sqlalchemy.dialects.mysql import insert
 
 from common_lib.database import AnySession, WriteSession
+from common_lib.events.users import is_tombstone, tombstone_email
 from notification_service.models import NotificationLog
 from notification_service.schemas import Channel, NotificationStatus
 
@@ -53,6 +54,39 @@ async def newest(session: AnySession, wanted: Filter, limit: int) -> Sequence[No
     if wanted.before is not None:
         statement = statement.where(NotificationLog.id < wanted.before)
     return (await session.scalars(statement)).all()
+
+
+async def is_forgotten(session: AnySession, user_id: UUID) -> bool:
+    """Tell whether the user was erased, by the eldest of the rows: then it is addressed to nobody.
+
+    Later ones are never written, so there is no need to look further.
+    """
+    eldest = await session.scalar(
+        select(NotificationLog.recipient)
+        .where(NotificationLog.user_id == user_id)
+        .order_by(NotificationLog.id)
+        .limit(1)
+    )
+    return eldest is not None and is_tombstone(eldest)
+
+
+async def forget(session: WriteSession, user_id: UUID) -> None:
+    """Take the user's address out of all rows about the user."""
+    await session.execute(
+        update(NotificationLog)
+        .where(NotificationLog.user_id == user_id)
+        .values(recipient=tombstone_email(user_id), last_error=None)
+    )
+
+
+async def oldest_of_user(
+    session: AnySession, user_id: UUID, *, after: UUID | None, limit: int
+) -> Sequence[NotificationLog]:
+    """Return at most `limit` rows about the user, oldest first, beyond the one named."""
+    statement = select(NotificationLog).where(NotificationLog.user_id == user_id)
+    if after is not None:
+        statement = statement.where(NotificationLog.id > after)
+    return (await session.scalars(statement.order_by(NotificationLog.id).limit(limit))).all()
 
 
 async def mark_dead(session: WriteSession, event_ids: Sequence[UUID]) -> None:

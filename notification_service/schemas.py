@@ -36,3 +36,10 @@ class NotificationResponse(ApiModel):
 class NotificationList(ApiModel):
     items: list[NotificationResponse]
     next_cursor: str | None
+
+
+class HeldNotifications(ApiModel):
+    """Some of what was sent to one person; the rest is asked for with `after`."""
+
+    items: list[NotificationResponse]
+    next_after: UUID | None

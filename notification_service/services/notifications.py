@@ -14,6 +14,7 @@ from common_lib.database import Database, WriteSession
 from common_lib.errors import Unavailable
 from common_lib.events import Envelope
 from common_lib.events.orders import OrderCreated
+from common_lib.events.users import is_tombstone
 from common_lib.ids import new_id
 from common_lib.telemetry import flow_step
 from notification_service import queries
@@ -43,6 +44,13 @@ class NotificationLogs:
         async with self.db.read() as session:
             return await queries.newest(session, wanted, limit)
 
+    async def of_user(
+        self, user_id: UUID, after: UUID | None, limit: int
+    ) -> Sequence[NotificationLog]:
+        """Return what was sent to a user, oldest first, beyond the one named."""
+        async with self.db.read_own_writes() as session:
+            return await queries.oldest_of_user(session, user_id, after=after, limit=limit)
+
 
 @dataclass(frozen=True, slots=True)
 class Notifications:
@@ -61,12 +69,15 @@ class Notifications:
     async def notify(self, envelope: Envelope, notice: Notice) -> bool:
         """Send the mail unless this event's mail was sent before; return whether it went out.
 
+        Nothing goes to a person who was erased, nor is anything written down about one.
         Raises BeingSent while another process holds the claim, MailRefused for a mail that SES
         will not take, and Unavailable while SES or the database is away. Repeating is safe.
         """
+        if is_tombstone(notice.mail.recipient):
+            return False
         if envelope.event_id not in self.accepted:
             if not await self._claim(envelope, notice):
-                log.info("mail.duplicate", event_id=str(envelope.event_id))
+                log.info("mail.not_sent", event_id=str(envelope.event_id))
                 return False
             crash_point("mail.before_ses")
             self.accepted[envelope.event_id] = await self._hand_over(envelope, notice)
@@ -74,17 +85,23 @@ class Notifications:
         await self._record(envelope)
         return True
 
+    async def forget(self, user_id: UUID) -> None:
+        """Take an erased user's address out of the log (ADR 0031). Safe to repeat."""
+        await self.db.transact(lambda session: queries.forget(session, user_id))
+
     async def mark_dead(self, event_ids: Sequence[UUID]) -> None:
         """Note in the log that these messages lie in the dead letter queue. Safe to repeat."""
         if event_ids:
             await self.db.transact(lambda session: queries.mark_dead(session, event_ids))
 
     async def _claim(self, envelope: Envelope, notice: Notice) -> bool:
-        """Take the lease; False if the mail was sent already. Raises BeingSent."""
+        """Take the lease; False if the mail was sent, or must not be. Raises BeingSent."""
         token = new_id()
 
         async def work(session: WriteSession) -> bool:
             moment = now()
+            if notice.user_id and await queries.is_forgotten(session, notice.user_id):
+                return False
             await queries.insert_unless_known(session, _values(envelope, notice))
             row = await queries.lock_by_event(session, envelope.event_id, Channel.EMAIL)
             if row is None or row.status is NotificationStatus.SENT:
