@@ -139,7 +139,7 @@ def _wire(parts: _Parts) -> Deps:
     settings = parts.settings
     networks = [ipaddress.ip_network(network) for network in settings.trusted_proxies]
     users = _users(parts)
-    sessions, second_factor = _login_sessions(parts), _second_factor(parts)
+    sessions, second_factor = _login_sessions(parts), _second_factor(parts, users)
     return Deps(
         users=users,
         addresses=Addresses(parts.database, max_per_user=settings.max_addresses),
@@ -204,14 +204,9 @@ def _login_sessions(parts: _Parts) -> LoginSessions:
     return LoginSessions(parts.database, parts.sessions, tokens)
 
 
-def _second_factor(parts: _Parts) -> SecondFactor:
-    settings = parts.settings
+def _second_factor(parts: _Parts, users: Users) -> SecondFactor:
     return SecondFactor(
-        db=parts.database,
-        passwords=parts.passwords,
-        guesses=parts.limiter("guesses", settings.login_limit_per_15min, QUARTER_S),
-        cipher=parts.cipher,
-        shop_name=settings.shop_name,
+        parts.database, parts.redis, users, parts.cipher, shop_name=parts.settings.shop_name
     )
 
 

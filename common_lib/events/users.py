@@ -41,6 +41,14 @@ class EmailChanged(UserEvent):
     event_type: ClassVar[str] = "EMAIL_CHANGED"
 
 
+class SecondFactorEnabled(UserEvent):
+    event_type: ClassVar[str] = "MFA_ENABLED"
+
+
+class SecondFactorDisabled(UserEvent):
+    event_type: ClassVar[str] = "MFA_DISABLED"
+
+
 class UserTokenEvent(UserEvent):
     """`token` works once, until `expires_at`, for whoever reads the mail to `email`."""
 

@@ -31,6 +31,8 @@ from common_lib.events.users import (
     EmailVerificationRequested,
     PasswordChanged,
     PasswordResetRequested,
+    SecondFactorDisabled,
+    SecondFactorEnabled,
     UserEvent,
     UserRegistered,
 )
@@ -204,6 +206,25 @@ def _email_changed(event: EmailChanged, house: House) -> Notice:
     return _about_account("email_changed", "Your e-mail address was changed", event, house, values)
 
 
+def _mfa_enabled(event: SecondFactorEnabled, house: House) -> Notice:
+    values = {
+        "forgot_url": f"{house.storefront_url}/forgot-password",
+        "ops_address": house.ops_address,
+        "preheader": "Logging in takes a code of your authenticator now.",
+        "reason": "You get this mail because two-step login of your account was switched on.",
+    }
+    return _about_account("mfa_enabled", "Two-step login is on", event, house, values)
+
+
+def _mfa_disabled(event: SecondFactorDisabled, house: House) -> Notice:
+    values = {
+        "forgot_url": f"{house.storefront_url}/forgot-password",
+        "preheader": "Your password alone opens your account now.",
+        "reason": "You get this mail because two-step login of your account was switched off.",
+    }
+    return _about_account("mfa_disabled", "Two-step login is off", event, house, values)
+
+
 def _low_stock(event: LowStockReached, house: House) -> Notice:
     name = one_line(event.name)
     values = {
@@ -230,6 +251,8 @@ _KINDS: Final[Mapping[type[Event], Compose]] = {
     PasswordResetRequested: _password_reset,
     PasswordChanged: _password_changed,
     EmailChanged: _email_changed,
+    SecondFactorEnabled: _mfa_enabled,
+    SecondFactorDisabled: _mfa_disabled,
     LowStockReached: _low_stock,
 }
 

@@ -9,27 +9,28 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import pyotp
 from pyotp.exceptions import OTPVerificationError
+from redis.asyncio import Redis
 
 from common_lib.auth import Principal
 from common_lib.clock import now
 from common_lib.database import Database, WriteSession
 from common_lib.errors import Conflict, Forbidden, NotFound
+from common_lib.events.users import SecondFactorDisabled, SecondFactorEnabled
 from common_lib.ids import new_id
-from user_service.clients.attempts import AttemptLimiter
+from common_lib.outbox import enqueue, wake
 from user_service.models import RecoveryCode, TotpCredential, User
 from user_service.queries import accounts
 from user_service.queries import second_factor as queries
 from user_service.schemas.enums import UserStatus
 from user_service.schemas.mfa import ProofRequest
 from user_service.services.field_cipher import FieldCipher
-from user_service.services.passwords import PasswordHasher
 from user_service.services.tokens import hash_of
-from user_service.services.users import PasswordNeeded, TooManyAttempts, spend
+from user_service.services.users import SOURCE, TooManyAttempts, Users
 
 RECOVERY_CODES: Final = 10
 # 80 bits: too many to be searched for in hashes that fell into the wrong hands.
@@ -85,11 +86,9 @@ class Enrolment:
 
 @dataclass(frozen=True, slots=True)
 class SecondFactor:
-    """`guesses` limits wrong current passwords; wrong codes are counted with the authenticator."""
-
     db: Database
-    passwords: PasswordHasher
-    guesses: AttemptLimiter
+    redis: Redis
+    users: Users
     cipher: FieldCipher
     shop_name: str
 
@@ -98,7 +97,7 @@ class SecondFactor:
 
         Raises PasswordNeeded, TooManyAttempts or AlreadyEnabled.
         """
-        await self._check_password(caller, caller_ip, password)
+        await self.users.check_own_password(caller, caller_ip, password)
         secret = pyotp.random_base32()
 
         async def work(session: WriteSession) -> User:
@@ -133,9 +132,11 @@ class SecondFactor:
             if credential is not None and verdict.is_right:
                 credential.confirmed_at = moment
                 session.add_all(_kept(user.id, code, moment) for code in codes)
+                await enqueue(session, SecondFactorEnabled(**_about(user)), source=SOURCE)
             return verdict
 
         _insist(await self.db.transact(work))
+        await wake(self.redis, SOURCE)
         return [_grouped(code) for code in codes]
 
     async def disable(
@@ -145,16 +146,18 @@ class SecondFactor:
 
         Raises PasswordNeeded, CodeNeeded, TooManyAttempts or NotEnabled.
         """
-        await self._check_password(caller, caller_ip, password)
+        await self.users.check_own_password(caller, caller_ip, password)
 
         async def work(session: WriteSession) -> Verdict:
             user = _living(await accounts.lock_user(session, caller.user_id))
             verdict = await self.check(session, user.id, proof)
             if verdict.is_right:
                 await queries.delete_second_factor(session, user.id)
+                await enqueue(session, SecondFactorDisabled(**_about(user)), source=SOURCE)
             return verdict
 
         _insist(await self.db.transact(work))
+        await wake(self.redis, SOURCE)
 
     async def check(self, session: WriteSession, user_id: UUID, proof: ProofRequest) -> Verdict:
         """Use a code up or count a wrong one, in the caller's transaction, which has to commit."""
@@ -191,15 +194,6 @@ class SecondFactor:
         except OTPVerificationError:
             return 0
 
-    async def _check_password(self, caller: Principal, caller_ip: str, password: str) -> None:
-        key = f"{caller.user_id}:{caller_ip}"
-        await spend(self.guesses, key)
-        async with self.db.read_own_writes() as session:
-            user = _living(await accounts.user_by_id(session, caller.user_id))
-        if not await self.passwords.verify(password, user.password_hash):
-            raise PasswordNeeded("the current password is not right")
-        await self.guesses.forget(key)
-
 
 def _insist(verdict: Verdict) -> None:
     """Raise TooManyAttempts, NotEnabled or CodeNeeded unless the code was right."""
@@ -233,6 +227,10 @@ def _kept(user_id: UUID, code: str, moment: datetime) -> RecoveryCode:
     return RecoveryCode(
         id=new_id(), user_id=user_id, code_hash=_recovery_hash(user_id, code), created_at=moment
     )
+
+
+def _about(user: User) -> dict[str, Any]:
+    return {"user_id": user.id, "email": user.email, "full_name": user.full_name}
 
 
 def _living(user: User | None) -> User:

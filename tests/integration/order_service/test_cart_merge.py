@@ -1,6 +1,7 @@
 """A guest's cart becomes a customer's: once, whole, and only for who holds the guest's token."""
 
 from typing import Any
+from uuid import UUID
 
 import httpx2
 import jwt
@@ -99,7 +100,7 @@ async def test_what_is_sold_no_longer_is_kept_apart(shop: OpenShop) -> None:
     variant = shop.sell()
     await guest.add_to_cart(variant)
     shop.neighbours.variants[variant].is_active = False
-    await shop.cases.carts.forget_quotes([variant])
+    await shop.cases.carts.forget_quotes([UUID(variant)])
 
     cart = (await merge(shopper, guest)).json()
 

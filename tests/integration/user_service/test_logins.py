@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -210,8 +211,7 @@ async def test_a_password_that_changes_while_it_is_checked_leaves_no_session_beh
     assert changed.status_code == 204, changed.text
     for answer in logins:
         if answer.status_code == 200:
-            token = answer.json()["accessToken"]
-            await eventually(lambda token=token: is_over(app, token), timeout_s=1)
+            await eventually(partial(is_over, app, answer.json()["accessToken"]), timeout_s=1)
     assert [s["isCurrent"] for s in await sessions_of(person)] == [True]
 
 

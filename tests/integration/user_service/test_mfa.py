@@ -517,6 +517,19 @@ async def test_a_lost_authenticator_is_disabled_with_a_recovery_code_and_replace
     assert (gone.status_code, fresh.status_code, old.status_code) == (204, 200, 401)
 
 
+async def test_the_account_is_told_when_the_second_factor_comes_and_goes(
+    quiet_app: Served,
+) -> None:
+    app = quiet_app
+    held = await protected(app)
+    await disable(held.person, recoveryCode=held.recovery_codes[0])
+
+    async with app.database.connection() as connection:
+        statement = sa.text("SELECT event_type FROM outbox WHERE aggregate_key = :user ORDER BY id")
+        told = (await connection.execute(statement, {"user": held.person.user_id})).scalars().all()
+    assert [kind for kind in told if kind.startswith("MFA")] == ["MFA_ENABLED", "MFA_DISABLED"]
+
+
 async def test_guesses_at_disabling_and_at_logging_in_are_counted_together(app: Served) -> None:
     held = await protected(app)
     token = await mfa_token(app, held.person)

@@ -19,6 +19,8 @@ from common_lib.events.users import (
     EmailVerificationRequested,
     PasswordChanged,
     PasswordResetRequested,
+    SecondFactorDisabled,
+    SecondFactorEnabled,
     UserRegistered,
 )
 from common_lib.ids import new_id
@@ -106,6 +108,14 @@ def password_changed(**changes: Any) -> PasswordChanged:
 
 def email_changed(**changes: Any) -> EmailChanged:
     return EmailChanged(**person(**changes))
+
+
+def mfa_enabled(**changes: Any) -> SecondFactorEnabled:
+    return SecondFactorEnabled(**person(**changes))
+
+
+def mfa_disabled(**changes: Any) -> SecondFactorDisabled:
+    return SecondFactorDisabled(**person(**changes))
 
 
 def low_stock(**changes: Any) -> LowStockReached:

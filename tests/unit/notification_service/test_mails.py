@@ -43,6 +43,8 @@ SUBJECTS: Sequence[tuple[Callable[..., Event], str, str]] = (
     (events.password_reset_requested, "Reset your password", "asha@example.com"),
     (events.password_changed, "Your password was changed", "asha@example.com"),
     (events.email_changed, "Your e-mail address was changed", "asha@example.com"),
+    (events.mfa_enabled, "Two-step login is on", "asha@example.com"),
+    (events.mfa_disabled, "Two-step login is off", "asha@example.com"),
     (events.low_stock, "⚠️ Low Stock Alert", "ops@ecommerce.com"),
 )
 ABOUT_ORDERS = [kind for kind, _, _ in SUBJECTS[:6]]
@@ -281,4 +283,4 @@ def test_events_nobody_is_written_to_about_make_no_mail() -> None:
 def test_there_is_one_template_for_each_mail() -> None:
     load_templates()
 
-    assert len(template_names()) == len(SUBJECTS) == 12
+    assert len(template_names()) == len(SUBJECTS) == 14
