@@ -144,14 +144,8 @@ async def open_database(parts: NativeStack) -> AsyncIterator[Callable[[str], Dat
 
 @pytest.fixture(scope="session")
 def edge(stack: NativeStack) -> Edge:
-    """Nginx with TLS and the firewall, in front of the stack's gateway; quick to lose patience."""
-    return stack.start_edge(
-        {
-            "SHOP_EDGE_HEADER_TIMEOUT_S": "2",
-            "SHOP_EDGE_BODY_TIMEOUT_S": "2",
-            "SHOP_EDGE_LOG_LEVEL": os.environ.get("SHOP_EDGE_LOG_LEVEL", "crit"),
-        }
-    )
+    """Nginx with TLS and the firewall, in front of the stack's gateway."""
+    return stack.start_edge()
 
 
 @pytest.fixture(scope="session")
