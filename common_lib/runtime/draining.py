@@ -58,6 +58,7 @@ class DrainingProtocol(HttpToolsProtocol):
     """uvicorn's HTTP protocol, whose connections end after an answer that says so."""
 
     server_state: DrainingState
+    _rests_since: float | None = None
 
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
@@ -73,9 +74,15 @@ class DrainingProtocol(HttpToolsProtocol):
         if self.cycle is not None and not self.cycle.response_started:
             self.cycle.keep_alive = False
 
-    def end_at_rest(self) -> None:
-        """Close the connection unless a request is being answered, read or waiting to be read."""
-        if self._is_at_rest() and not has_news(self.transport):
+    def end_at_rest(self, idle_s: float) -> None:
+        """Close the connection once it has been at rest for `idle_s`, as far as was looked."""
+        if not self._is_at_rest() or has_news(self.transport):
+            self._rests_since = None
+            return
+        now = self.loop.time()
+        if self._rests_since is None:
+            self._rests_since = now
+        if now - self._rests_since >= idle_s:
             self.transport.close()
 
     def _is_at_rest(self) -> bool:
@@ -109,7 +116,10 @@ class Server(uvicorn.Server):
         await self.serve()
 
     def _end(self) -> None:
+        # uvicorn looks ten times a second; what is answered until then shall say it already.
         self.should_exit = True
+        if self.started:
+            self._announce()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         del sockets
@@ -148,13 +158,9 @@ class Server(uvicorn.Server):
             server.close()
 
     async def _await_end_of_connections(self, ends_at: float) -> None:
-        loop = asyncio.get_running_loop()
-        idle_until = loop.time() + self._drain.idle_s
-
         def have_ended() -> bool:
-            if loop.time() >= idle_until:
-                for connection in self._connections():
-                    connection.end_at_rest()
+            for connection in self._connections():
+                connection.end_at_rest(self._drain.idle_s)
             return not self.server_state.connections
 
         await self._await_until(have_ended, ends_at)

@@ -113,6 +113,7 @@ class Upstream:
         self.script = plain
         self.requests = []
         self.connections = 0
+        self.is_ready = True
 
     def drop_connections(self) -> None:
         for writer, task in list(self.writers.items()):
