@@ -27,11 +27,13 @@ from common_lib.settings.start import told_plainly
 from user_service.api import ROUTERS
 from user_service.api.deps import Deps
 from user_service.clients.attempts import AttemptLimiter
+from user_service.clients.exports import HeldData
 from user_service.clients.orders import Orders
 from user_service.services.addresses import Addresses
 from user_service.services.dev_logins import DEV_LOGINS, refuse_dev_logins
 from user_service.services.email_verification import EmailVerification
 from user_service.services.erasure import Erasure
+from user_service.services.exports import Exports
 from user_service.services.field_cipher import FieldCipher
 from user_service.services.guest_carts import GuestCarts
 from user_service.services.logins import Logins
@@ -50,6 +52,8 @@ QUARTER_S: Final = 15 * 60
 # A flood of logins keeps this process busy for longer than the usual tenth of a second. It must not
 # open the way by it: without an answer a guess is let through.
 _COUNTER_TIMEOUT_S: Final = 0.5
+# A page of an export: fifty orders with all that belongs to them.
+_HELD_TIMEOUT_S: Final = 5.0
 # How many times as many guesses at an account as from one address, in an hour, from all others.
 STRANGERS_PER_ADDRESS: Final = 20
 
@@ -68,6 +72,7 @@ class _Parts:
     cipher: FieldCipher
     verifier: TokenVerifier
     orders: HttpClient
+    held: HeldData
 
     @property
     def rules(self) -> PasswordRules:
@@ -99,7 +104,7 @@ def build_app(settings: Settings) -> FastAPI:
         sessions = Sessions(redis)
         verifier = TokenVerifier(keys, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
         app.state.authenticator = Authenticator(verifier, sessions, services)
-        orders = _order_service(settings, services)
+        orders, held = _order_service(settings, services), _held_data(settings, services)
         app.state.deps = _wire(
             _Parts(
                 settings=settings,
@@ -112,6 +117,7 @@ def build_app(settings: Settings) -> FastAPI:
                 cipher=cipher,
                 verifier=verifier,
                 orders=orders,
+                held=held,
             )
         )
         app.state.checks = {
@@ -123,6 +129,7 @@ def build_app(settings: Settings) -> FastAPI:
         finally:
             passwords.close()
             await orders.close()
+            await held.close()
             await counters.aclose()
             await redis.aclose()
             await database.close()
@@ -133,6 +140,20 @@ def build_app(settings: Settings) -> FastAPI:
 def _order_service(settings: Settings, services: ServiceTokens) -> HttpClient:
     timeout_s = settings.order_timeout_s
     return HttpClient("order-service", settings.order_url, timeout_s=timeout_s, tokens=services)
+
+
+def _held_data(settings: Settings, services: ServiceTokens) -> HeldData:
+    addresses = {
+        "order-service": settings.order_url,
+        "catalog-service": settings.catalog_url,
+        "notification-service": settings.notification_url,
+    }
+    return HeldData(
+        {
+            name: HttpClient(name, urls, timeout_s=_HELD_TIMEOUT_S, tokens=services)
+            for name, urls in addresses.items()
+        }
+    )
 
 
 def _wire(parts: _Parts) -> Deps:
@@ -151,6 +172,7 @@ def _wire(parts: _Parts) -> Deps:
         password_resets=_password_resets(parts),
         email_verification=EmailVerification(parts.database, parts.redis, parts.link_mails),
         erasure=Erasure(parts.database, parts.redis, parts.sessions, parts.passwords, users),
+        exports=Exports(parts.database, parts.held),
         jwks=parts.keys.jwks,
         trusted_proxies=networks,
     )

@@ -2,7 +2,17 @@
 
 from fastapi import APIRouter
 
-from user_service.api import addresses, auth, emails, internal, mfa, passwords, sessions, users
+from user_service.api import (
+    addresses,
+    auth,
+    emails,
+    exports,
+    internal,
+    mfa,
+    passwords,
+    sessions,
+    users,
+)
 
 ROUTERS: tuple[APIRouter, ...] = (
     users.router,
@@ -12,5 +22,6 @@ ROUTERS: tuple[APIRouter, ...] = (
     mfa.router,
     passwords.router,
     emails.router,
+    exports.router,
     internal.router,
 )

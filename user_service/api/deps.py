@@ -15,6 +15,7 @@ from common_lib.problems import parse_id
 from user_service.services.addresses import Addresses
 from user_service.services.email_verification import EmailVerification
 from user_service.services.erasure import Erasure
+from user_service.services.exports import Exports
 from user_service.services.guest_carts import GivenGuest, GuestCarts
 from user_service.services.logins import Logins
 from user_service.services.password_changes import PasswordChanges
@@ -40,6 +41,7 @@ class Deps:
     password_resets: PasswordResets
     email_verification: EmailVerification
     erasure: Erasure
+    exports: Exports
     jwks: Callable[[], dict[str, Any]]
     trusted_proxies: Sequence[Network]
 
