@@ -14,7 +14,7 @@ from tests.e2e.rights.callers import (
 )
 from tests.e2e.rights.rows import Row
 from tests.e2e.rights.world import PASSWORD, World
-from tests.rights.answers import DONE, SEES, WRONG_ROLE, Refused
+from tests.rights.answers import DONE, GONE, SEES, WRONG_ROLE, Refused
 from tests.shopper import ADDRESS
 
 USER: Final = "/api/users/{user_id}"
