@@ -27,7 +27,7 @@ def new_signing_key() -> bytes:
 
 def new_key(path: Path) -> bytes:
     """Return a new key of the kind that the file's name asks for."""
-    return DEVELOPMENT_MARK + new_signing_key() if path.suffix == _PEM else Fernet.generate_key()
+    return DEVELOPMENT_MARK + (new_signing_key() if path.suffix == _PEM else Fernet.generate_key())
 
 
 def create_if_absent(path: Path) -> bool:

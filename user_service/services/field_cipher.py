@@ -6,9 +6,11 @@ from uuid import UUID
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
+from common_lib.settings.production import DEVELOPMENT_MARK
 from common_lib.settings.start import UnfitForStart
 
 _ID_LENGTH = 16
+_NO_KEYS = frozenset({b"", DEVELOPMENT_MARK})
 
 
 class FieldCipher:
@@ -24,7 +26,8 @@ class FieldCipher:
     def from_file(cls, path: Path) -> Self:
         """Read keys, one a line. Raises UnfitForStart naming a file without any."""
         try:
-            return cls(*path.read_bytes().split())
+            lines = path.read_bytes().split(b"\n")
+            return cls(*(line for line in map(bytes.strip, lines) if line not in _NO_KEYS))
         except OSError as error:
             raise UnfitForStart(f"the field key {path} cannot be read: {error.strerror}") from None
         except ValueError:

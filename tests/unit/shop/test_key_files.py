@@ -9,6 +9,8 @@ from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from common_lib.settings.production import DEVELOPMENT_MARK
+
 
 def make_keys(*paths: Path) -> list[str]:
     command = [sys.executable, "-m", "shop.stack.key_files", *map(str, paths)]
@@ -44,5 +46,7 @@ def test_any_other_name_becomes_a_key_that_encrypts(tmp_path: Path) -> None:
 
     make_keys(path)
 
-    kept = Fernet(path.read_bytes())
+    mark, key = path.read_bytes().split(b"\n")
+    kept = Fernet(key)
+    assert mark == DEVELOPMENT_MARK
     assert kept.decrypt(kept.encrypt(b"a secret")) == b"a secret"

@@ -8,6 +8,8 @@ from cryptography.fernet import Fernet
 
 from common_lib.clock import now
 from common_lib.ids import new_id
+from common_lib.settings.production import key_file_faults
+from shop.stack.key_files import create_if_absent
 from user_service.models import TotpCredential
 from user_service.services.field_cipher import FieldCipher
 from user_service.services.sessions import Device
@@ -41,6 +43,18 @@ def test_a_new_key_before_the_old_one_reads_what_the_old_one_wrote(tmp_path: Pat
     assert rotated.decrypt(owner, FieldCipher(old).encrypt(owner, "kept")) == "kept"
     with pytest.raises(ValueError, match="cannot be decrypted"):
         FieldCipher(old).decrypt(owner, rotated.encrypt(owner, "kept"))
+
+
+def test_a_key_made_for_development_is_read_and_known_as_such(tmp_path: Path) -> None:
+    path, owner = tmp_path / "field.key", new_id()
+    create_if_absent(path)
+
+    cipher = FieldCipher.from_file(path)
+
+    assert cipher.decrypt(owner, cipher.encrypt(owner, "kept")) == "kept"
+    assert [*key_file_faults("SHOP_FIELD_KEY_FILE", path)] == [
+        f"SHOP_FIELD_KEY_FILE: {path} was made for development"
+    ]
 
 
 @pytest.mark.parametrize("content", [None, b"", b"not a key"])
