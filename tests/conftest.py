@@ -42,6 +42,7 @@ TEST_ENVIRONMENT = {
     "SHOP_RESERVATION_TTL_S": "120",
     "SHOP_SWEEP_INTERVAL_S": "1",
     "SHOP_IN_FLIGHT_TTL_MS": "1000",
+    "SHOP_SHUTDOWN_IDLE_S": "1.2",
 }
 
 _scratch_numbers = itertools.count(1)

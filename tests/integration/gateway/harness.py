@@ -231,10 +231,13 @@ class Client:
 class Door:
     """A running gateway."""
 
-    def __init__(self, port: int, settings: GatewaySettings, app: Any = None) -> None:
+    def __init__(
+        self, port: int, settings: GatewaySettings, app: Any = None, server: Server | None = None
+    ) -> None:
         self.port = port
         self.settings = settings
         self.app = app
+        self.server = server
 
     @property
     def gateway(self) -> Gateway:
@@ -245,6 +248,14 @@ class Door:
     def connections(self) -> int:
         """Count the connections to services that the gateway holds, at rest or at work."""
         return sum(len(address._idle) + len(address.active) for address in self._addresses())
+
+    def held_bytes(self) -> int:
+        """Count what of answers the gateway has taken from services and not given on."""
+        assert self.server is not None
+        clients = [connection.transport for connection in self.server.server_state.connections]
+        active = [connection for address in self._addresses() for connection in address.active]
+        waiting = sum(transport.get_write_buffer_size() for transport in clients)
+        return waiting + sum(connection._bytes_held for connection in active)
 
     def resting(self) -> int:
         return sum(len(address._idle) for address in self._addresses())
@@ -310,7 +321,7 @@ async def open_door(settings: GatewaySettings, drain: Drain | None = None) -> As
     serving = asyncio.create_task(server.serve())
     await eventually(lambda: server.started or serving.done(), what="the gateway")
     try:
-        yield Door(server.servers[0].sockets[0].getsockname()[1], settings, app)
+        yield Door(server.servers[0].sockets[0].getsockname()[1], settings, app, server)
     finally:
         server.should_exit = True
         await serving
