@@ -40,6 +40,10 @@ async def hold_user(session: WriteSession, user_id: UUID) -> User | None:
     return await session.scalar(select(User).where(User.id == user_id).with_for_update(read=True))
 
 
+async def role_of(session: AnySession, user_id: UUID) -> UserRole | None:
+    return await session.scalar(select(User.role).where(User.id == user_id))
+
+
 async def lock_user(session: WriteSession, user_id: UUID) -> User | None:
     """Lock the account's row; what one user does at the same time is put in a row by this."""
     return await session.scalar(select(User).where(User.id == user_id).with_for_update())

@@ -12,11 +12,10 @@ from common_lib.database import Database, WriteSession
 from common_lib.errors import NotFound
 from common_lib.events.users import UserDeleted
 from common_lib.outbox import enqueue, wake
-from user_service.queries import accounts
 from user_service.queries.erasure import delete_belongings
 from user_service.schemas.enums import UserStatus
 from user_service.services.passwords import PasswordHasher
-from user_service.services.users import SOURCE, Users, refuse_last_admin
+from user_service.services.users import SOURCE, Users, lock_losing_rights
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +49,7 @@ class Erasure:
 
 
 async def _anonymise(session: WriteSession, user_id: UUID, unusable_hash: str) -> None:
-    await refuse_last_admin(session, user_id)
-    user = await accounts.lock_user(session, user_id)
+    user = await lock_losing_rights(session, user_id)
     if user is None:
         raise NotFound
     if user.status is UserStatus.DELETED:

@@ -248,19 +248,29 @@ async def spend(limiter: AttemptLimiter, key: str) -> None:
         raise TooManyAttempts(retry_after_s=wait_s)
 
 
-async def refuse_last_admin(session: WriteSession, user_id: UUID) -> None:
-    """Lock two active administrators; call it before the user's row is locked.
+async def lock_losing_rights(session: WriteSession, user_id: UUID) -> User | None:
+    """Lock an account, in whatever status, that is about to lose its rights.
 
-    Raises LastAdministrator if the user is the only one.
+    An administrator's comes after the rows of two active ones, so that such changes queue. Raises
+    LastAdministrator.
     """
+    is_guarded = await accounts.role_of(session, user_id) is UserRole.ADMIN
+    if is_guarded:
+        await _refuse_last_admin(session, user_id)
+    user = await accounts.lock_user(session, user_id)
+    if user is not None and user.role is UserRole.ADMIN and not is_guarded:
+        await _refuse_last_admin(session, user_id)
+    return user
+
+
+async def _refuse_last_admin(session: WriteSession, user_id: UUID) -> None:
     if await accounts.lock_two_active_admins(session) == [user_id]:
         raise LastAdministrator
 
 
 async def _lock(session: WriteSession, user_id: UUID, *, loses_rights: bool) -> User:
-    if loses_rights:
-        await refuse_last_admin(session, user_id)
-    return _living(await accounts.lock_user(session, user_id))
+    lock = lock_losing_rights if loses_rights else accounts.lock_user
+    return _living(await lock(session, user_id))
 
 
 async def _insert(session: WriteSession, user: User) -> None:

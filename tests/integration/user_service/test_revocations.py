@@ -173,19 +173,18 @@ async def test_what_was_decided_without_redis_holds_once_it_is_back(
     open_app: Open, shop: Served, doors: Doors, revocations: Revocations
 ) -> None:
     without = await open_app(redis_url=NOWHERE)
-    person, demoted, admin = await shop.customer(), await shop.admin(), await shop.admin()
+    leaving, erased = await shop.customer(), await shop.customer()
     await revocations.keep()
 
-    away = Shopper(without.client, person.user_id, person.token)
-    await end(away)
-    ruling = Shopper(without.client, admin.user_id, admin.token)
-    role = {"role": "CUSTOMER"}
-    answer = await ruling.request("PATCH", f"/api/users/{demoted.user_id}/role", json=role)
-    assert answer.status_code == 200, answer.text
+    await end(Shopper(without.client, leaving.user_id, leaving.token))
+    gone = Shopper(without.client, erased.user_id, erased.token)
+    password = {"currentPassword": "password123"}
+    answer = await gone.request("DELETE", f"/api/users/{erased.user_id}", json=password)
+    assert answer.status_code == 204, answer.text
+    assert await doors.admitted(leaving) == [Role.CUSTOMER, Role.CUSTOMER]
 
     await revocations.keep()
-    assert await doors.admitted(person) == [None, None]
-    assert await doors.admitted(demoted) == [Role.CUSTOMER, Role.CUSTOMER]
+    assert await doors.admitted(leaving) == await doors.admitted(erased) == [None, None]
 
 
 async def test_a_flush_during_the_copy_is_not_taken_for_a_copy(
