@@ -4,13 +4,23 @@ from pathlib import Path
 from typing import Self
 from uuid import UUID
 
+import structlog
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
+from common_lib.errors import Unavailable
 from common_lib.settings.production import DEVELOPMENT_MARK
 from common_lib.settings.start import UnfitForStart
 
+log = structlog.get_logger(__name__)
+
 _ID_LENGTH = 16
 _NO_KEYS = frozenset({b"", DEVELOPMENT_MARK})
+
+
+class Unreadable(Unavailable):
+    """Written under a key that is gone, or for another owner; logged, for somebody has to act."""
+
+    title = "What was encrypted cannot be read just now"
 
 
 class FieldCipher:
@@ -37,11 +47,13 @@ class FieldCipher:
         return self._fernet.encrypt(owner.bytes + text.encode())
 
     def decrypt(self, owner: UUID, sealed: bytes) -> str:
-        """Return the text. Raises ValueError for another owner's, or under a key that is gone."""
+        """Return the text. Raises Unreadable."""
         try:
             opened = self._fernet.decrypt(bytes(sealed))
         except InvalidToken:
-            raise ValueError("a column cannot be decrypted with the field keys at hand") from None
+            log.error("field.key_is_missing", owner=str(owner))
+            raise Unreadable from None
         if opened[:_ID_LENGTH] != owner.bytes:
-            raise ValueError("an encrypted column belongs to another row")
+            log.error("field.is_anothers", owner=str(owner))
+            raise Unreadable
         return opened[_ID_LENGTH:].decode()

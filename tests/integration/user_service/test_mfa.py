@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID, uuid4
@@ -15,6 +16,7 @@ import sqlalchemy as sa
 
 from common_lib.clock import now
 from common_lib.ids import new_id
+from shop.stack.key_files import create_if_absent
 from tests.integration.user_service.conftest import CALLER, Open, Served
 from tests.shopper import Shopper, at_once
 from user_service.models import RecoveryCode, TotpCredential
@@ -156,6 +158,22 @@ async def test_the_secret_is_encrypted(app: Served) -> None:
     cipher = FieldCipher.from_file(app.settings.field_key_file)
     assert held.totp.secret.encode() not in kept.secret
     assert cipher.decrypt(kept.user_id, kept.secret) == held.totp.secret
+
+
+async def test_without_its_key_a_code_waits_and_a_recovery_code_lets_in(
+    app: Served, open_app: Open, tmp_path: Path
+) -> None:
+    held = await protected(app)
+    another = tmp_path / "field.key"
+    create_if_absent(another)
+    keyless = await open_app(field_key_file=another)
+
+    code = await challenge(keyless, await mfa_token(app, held.person), code=held.next_code())
+    recovery = await challenge(
+        keyless, await mfa_token(app, held.person), recoveryCode=held.recovery_codes[0]
+    )
+
+    assert (code.status_code, recovery.status_code) == (503, 200)
 
 
 async def test_a_login_with_a_second_factor_gives_no_tokens_yet(app: Served) -> None:
