@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import orjson
 import structlog
@@ -114,6 +114,13 @@ class Answer:
         return orjson.loads(self.body)
 
 
+class _Call(NamedTuple):
+    method: str
+    path: str
+    body: bytes | None
+    headers: Mapping[str, str] | None
+
+
 def _never_left(error: BaseException | None) -> bool:
     """Tell whether the request stayed in this process, so that even a POST may be repeated."""
     if not isinstance(error, (ConnectError, ConnectTimeoutError)):
@@ -126,7 +133,8 @@ class HttpClient:
     """A pool of connections to one service, which may have several addresses.
 
     `request` raises Unavailable (CircuitOpen, CallTimedOut among them) when no answer came; an
-    answer of any status is returned. Idempotent calls are tried once more at the next address.
+    answer of any status is returned. What did not leave is tried at each address; idempotent calls
+    are repeated once, elsewhere if possible.
     """
 
     def __init__(
@@ -160,21 +168,27 @@ class HttpClient:
     ) -> Answer:
         """Call `path`; `json` is sent as it is when bytes, else encoded."""
         body = json if isinstance(json, bytes) or json is None else orjson.dumps(json, default=str)
+        call = _Call(method, path, body, headers)
         ends_at = self._end(timeout_s or self._timeout_s)
         self._retry_credit = min(_RETRY_BURST, self._retry_credit + RETRY_BUDGET)
-        address = self._next_address()
-        try:
-            return await self._once(
-                address, method, path, body, headers, timeout_s=self._left(ends_at)
-            )
-        except CallTimedOut:
-            raise
-        except Unavailable as error:
-            may_repeat = is_idempotent or _never_left(error.__cause__)
-            if not may_repeat or not self._spend_retry():
+        tried: list[str] = []
+        is_repeated = False
+        while True:
+            address = self._next_address(tried)
+            try:
+                return await self._once(address, call, self._left(ends_at))
+            except CallTimedOut:
                 raise
-        other = self._next_address(rather_not=address)
-        return await self._once(other, method, path, body, headers, timeout_s=self._left(ends_at))
+            except Unavailable as error:
+                tried.append(address)
+                never_left = _never_left(error.__cause__)
+                # To ask the next address for what the last one never saw is no repetition.
+                if never_left and len(tried) < len(self._base_urls):
+                    continue
+                may_repeat = is_idempotent or never_left
+                if is_repeated or not may_repeat or not self._spend_retry():
+                    raise
+                is_repeated = True
 
     async def close(self) -> None:
         if self._client is not None:
@@ -198,22 +212,13 @@ class HttpClient:
         self._retry_credit -= 1
         return True
 
-    async def _once(
-        self,
-        base_url: str,
-        method: str,
-        path: str,
-        body: bytes | None,
-        headers: Mapping[str, str] | None,
-        *,
-        timeout_s: float,
-    ) -> Answer:
+    async def _once(self, base_url: str, call: _Call, timeout_s: float) -> Answer:
         breaker = self._breakers[base_url]
-        with child_span(f"{method} {self._name}") as context:
-            sent = self._headers(headers, context.traceparent if context else None, timeout_s)
-            request = self._pool().request(method, base_url + path).headers(sent)
-            if body is not None:
-                request = request.body_bytes(body)
+        with child_span(f"{call.method} {self._name}") as context:
+            sent = self._headers(call.headers, context.traceparent if context else None, timeout_s)
+            request = self._pool().request(call.method, base_url + call.path).headers(sent)
+            if call.body is not None:
+                request = request.body_bytes(call.body)
             try:
                 async with asyncio.timeout(timeout_s):
                     response = await request.build().send()
@@ -238,10 +243,13 @@ class HttpClient:
             CALLS.labels(self._name, "timeout").inc()
             raise CallTimedOut(f"{self._name} did not answer in time") from error
 
-    def _next_address(self, rather_not: str = "") -> str:
-        """Return the next address in turn whose breaker lets a call through."""
+    def _next_address(self, tried: Sequence[str]) -> str:
+        """Return the next address in turn whose breaker lets a call through, the tried ones last."""
+        first = self._turn % max(1, len(self._base_urls))
+        self._turn += 1
+        turned = (*self._base_urls[first:], *self._base_urls[:first])
         last: CircuitOpen | None = None
-        for base_url in self._in_turn(rather_not):
+        for base_url in sorted(turned, key=tried.count):
             try:
                 self._breakers[base_url].admit()
             except CircuitOpen as error:
@@ -250,13 +258,6 @@ class HttpClient:
                 return base_url
         CALLS.labels(self._name, "circuit_open").inc()
         raise last or CircuitOpen(f"{self._name} has no address")
-
-    def _in_turn(self, rather_not: str) -> Sequence[str]:
-        """Return the addresses, each time another first and the one that just failed last."""
-        first = self._turn % max(1, len(self._base_urls))
-        self._turn += 1
-        turned = (*self._base_urls[first:], *self._base_urls[:first])
-        return sorted(turned, key=lambda url: url == rather_not)
 
     def _headers(
         self, headers: Mapping[str, str] | None, traceparent: str | None, timeout_s: float

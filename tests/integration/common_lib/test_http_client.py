@@ -188,3 +188,17 @@ async def test_failures_in_a_row_open_the_circuit() -> None:
             await client.request("POST", "/x")
 
     assert len(server.requests) == 5
+
+
+async def test_an_address_that_refuses_costs_no_call_however_many_there_are(
+    unused_tcp_port: int,
+) -> None:
+    """Nothing is repeated: what was refused never left, so no budget is spent on it."""
+    away = f"http://127.0.0.1:{unused_tcp_port}"
+    async with peer(say_ok) as there, client_of(away, there.url) as client:
+        client._retry_credit = 0
+        posts = [client.request("POST", "/things", json={}) for _ in range(40)]
+        answers = await asyncio.gather(*posts)
+
+    assert [answer.status for answer in answers] == [200] * 40
+    assert len(there.requests) == 40
