@@ -244,7 +244,7 @@ class HttpClient:
             raise CallTimedOut(f"{self._name} did not answer in time") from error
 
     def _next_address(self, tried: Sequence[str]) -> str:
-        """Return the next address in turn whose breaker lets a call through, the tried ones last."""
+        """Return the next address in turn whose breaker lets a call through, tried ones last."""
         first = self._turn % max(1, len(self._base_urls))
         self._turn += 1
         turned = (*self._base_urls[first:], *self._base_urls[:first])
