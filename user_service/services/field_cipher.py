@@ -48,12 +48,17 @@ class FieldCipher:
 
     def decrypt(self, owner: UUID, sealed: bytes) -> str:
         """Return the text. Raises Unreadable."""
-        try:
-            opened = self._fernet.decrypt(bytes(sealed))
-        except InvalidToken:
+        opened = self._opened(sealed)
+        if opened is None:
             log.error("field.key_is_missing", owner=str(owner))
-            raise Unreadable from None
+            raise Unreadable
         if opened[:_ID_LENGTH] != owner.bytes:
             log.error("field.is_anothers", owner=str(owner))
             raise Unreadable
         return opened[_ID_LENGTH:].decode()
+
+    def _opened(self, sealed: bytes) -> bytes | None:
+        try:
+            return self._fernet.decrypt(bytes(sealed))
+        except InvalidToken:
+            return None
