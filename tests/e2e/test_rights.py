@@ -126,7 +126,10 @@ def flaws(row: Row, world: World, wanted: Answer, answer: httpx2.Response) -> li
 
 
 def through_gateway(row: Row, actor: Actor) -> Answer:
-    """Return the answer at the gateway, which looks at every token that is sent."""
+    """Return the answer at the gateway, which looks at every token that people send."""
+    route = match(row.path.replace("{", "").replace("}", "").encode())
+    if route is not None and route.is_webhook:
+        return row.answers[actor]
     return BAD_TOKENS.get(actor, row.answers[actor])
 
 
@@ -205,7 +208,8 @@ async def _tried(row: Row, stage: Stage, actor: Actor, world: World) -> list[str
     if wanted == GONE and row.parameters:
         found += await _other_than_unknown(row, stage, world, headers, answer)
     if not row.is_internal:
-        outside = await row.send(stage, world, headers, door="gateway")
+        again = await stage.bearer(actor, world, row.service)
+        outside = await row.send(stage, world, again, door="gateway")
         found += flaws(row, world, through_gateway(row, actor), outside)
     return found
 
@@ -249,10 +253,8 @@ async def test_a_malformed_or_unknown_id_is_not_found(row: Row, stage: Stage) ->
         unknown = await row.send(stage, world, headers, **{name: str(new_id())})
         assert unknown.status_code == row.unknown.get(name, 404), (name, unknown.text)
         good = str({**world.ids, **world.given}[name])
-        for bad in (*MALFORMED, good[:-1], f"{good}0", f"{{{good}}}", f"{good}%20", good.upper()):
+        for bad in (*MALFORMED, good[:-1], f"{good}0", f"{{{good}}}", f"{good}%20"):
             answer = await row.send(stage, world, headers, **{name: bad})
-            if bad == good.upper():  # the same id (RFC 9562, 4)
-                continue
             assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), bad
     if not row.granted or row.is_safe:
         assert await state(world) == before
@@ -281,6 +283,8 @@ async def test_nothing_is_assigned_that_is_not_asked_for(row: Row, stage: Stage)
     world, headers = await _first_let_in(row, stage)
     before = await state(world)
     for body, pointer in widened(row.body(world) if row.body else {}):
+        if pointer.strip("/") in row.takes:
+            continue
         answer = await row.send(stage, world, headers, body=body)
         assert answer.status_code == 422, (pointer, answer.status_code, answer.text)
         assert answer.json()["code"] == "validation_failed"

@@ -210,7 +210,7 @@ SECOND_FACTOR: Final = (
         "POST",
         "/api/auth/mfa/confirm",
         "C",
-        people(NO_FACTOR, GUEST=WRONG_ROLE),
+        people(NO_FACTOR, GUEST=WRONG_ROLE, DEMOTED=GONE),
         body=lambda _: {"code": "123456"},
     ),
     Row(

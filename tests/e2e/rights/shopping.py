@@ -81,6 +81,8 @@ CARTS: Final = (
         owner_only(),
         build=shopping,
         shows="{user_id}",
+        unknown={"variant_id": 200},
+        note="taking out what is not in the cart is safe to repeat",
     ),
     Row(
         "order",
@@ -100,11 +102,12 @@ ORDERS: Final = (
         "POST",
         "/api/orders",
         "C",
-        buyers(),
+        buyers(DEMOTED=GONE),
         success=201,
         body=_order,
         build=shopping,
         is_keyed=True,
+        note="who was demoted has no account here, so nobody to send a parcel to",
     ),
     Row(
         "order",
@@ -209,6 +212,7 @@ COUPONS: Final = (
         success=201,
         body=_coupon,
         shows="",
+        takes=frozenset({"isActive"}),
     ),
     Row("order", "GET", "/api/coupons", "A", administrators(), shows=""),
 )
