@@ -14,6 +14,8 @@ from shop.stack.native import NativeStack
 
 OLDEST_PYTHON = (3, 11)
 MEMORY_NEEDED_GIB = 3.0
+# Who listens on a second port.
+OWNERS = {"gateway_metrics": "gateway", "edge_http": "edge"}
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ def _edge(layout: Layout, *, can_be_had: bool) -> Finding:
 def _ports(layout: Layout) -> Iterator[Finding]:
     running = NativeStack(layout).running()
     for name, port in layout.wanted_ports().items():
-        if name.replace("_", "-") in running or not ports.is_taken(port):
+        if OWNERS.get(name, name.replace("_", "-")) in running or not ports.is_taken(port):
             continue
         error = ports.port_taken(name, port)
         yield Finding(False, error.cause, error.fix, is_fatal=True)
