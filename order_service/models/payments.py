@@ -121,8 +121,9 @@ class Payment(Base):
         self.updated_at = now()
 
     def promise_refund(self, amount: Money) -> None:
-        """Count `amount` as given back. Raises RefundExceedsCaptured."""
-        if amount.currency != self.currency or amount.amount > self.refundable.amount:
+        """Count `amount` as given back. Raises RefundExceedsCaptured, also where none is left."""
+        is_covered = 0 < amount.amount <= self.refundable.amount
+        if amount.currency != self.currency or not is_covered:
             raise RefundExceedsCaptured(refundable=self.refundable.model_dump())
         self.refunded_minor += amount.amount
         self.updated_at = now()

@@ -356,6 +356,16 @@ async def test_refunds_never_exceed_what_was_captured(shop: OpenShop) -> None:
     assert rest.json()["amount"]["amount"] == 20_000
 
 
+async def test_where_nothing_is_left_to_give_back_nothing_is_promised(shop: OpenShop) -> None:
+    shopper, admin = shop.somebody(), shop.somebody(Role.ADMIN)
+    order = await unpaid(shop, shopper)
+    [payment] = await payments_of(shopper, order["id"])
+
+    answer = await refund(admin, payment["id"], None)
+
+    assert (answer.status_code, code_of(answer)) == (409, "refund_exceeds_captured")
+
+
 async def test_a_customer_does_not_refund(shop: OpenShop) -> None:
     shopper = shop.somebody()
     order = await unpaid(shop, shopper)
