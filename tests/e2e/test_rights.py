@@ -49,7 +49,7 @@ LATE: Final = {
     "mfa_not_enabled",
     "one_time_token_invalid",
     "order_not_payable",
-    "payment_not_refundable",
+    "refund_exceeds_captured",
 }
 BEARER: Final[dict[str, list[str]]] = {"bearer": []}
 MALFORMED: Final = ("1", "null", "not-an-id", "%20", "%F0%9F%98%80", "0" * 36, "-" * 36)

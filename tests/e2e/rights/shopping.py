@@ -16,13 +16,13 @@ from tests.e2e.rights.callers import (
 )
 from tests.e2e.rights.rows import Row
 from tests.e2e.rights.world import World, account, ordered, shopping, unpaid
-from tests.rights.answers import BLIND, DONE, SEES, WRONG_ROLE, Refused
+from tests.rights.answers import BLIND, DONE, GONE, SEES, WRONG_ROLE, Refused
 from tests.shopper import ADDRESS, line
 
 CART: Final = "/api/cart/{user_id}"
 ORDER: Final = "/api/orders/{order_id}"
 NOT_YOURS: Final = Refused(403, "move_not_yours")
-CAPTURED_NONE: Final = Refused(409, "payment_not_refundable")
+CAPTURED_NONE: Final = Refused(409, "refund_exceeds_captured")
 
 
 def _line(world: World) -> Any:
