@@ -49,6 +49,14 @@ class AttemptLimiter:
             return 0.0
         return int(wait_ms) / 1000
 
+    async def count(self, key: str) -> int:
+        """Return how many attempts were used up lately; takes as long as using one up."""
+        try:
+            return int(await self._redis.zcard(self._key(key)))
+        except REDIS_FAILURES:
+            log.warning("limiter.unavailable", limiter=self._name)
+            return 0
+
     async def forget(self, key: str) -> None:
         """Give all attempts back, as after a success."""
         try:

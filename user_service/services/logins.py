@@ -128,7 +128,10 @@ class Logins:
             user = await accounts.user_by_email(session, given.email)
             user_id = user.id if user is not None else _NOBODY
             is_known = await sessions.has_session_from(session, user_id, device.ip_address)
-        if not is_known:
+        if is_known:
+            # Asked all the same: the time that an answer takes must not tell of the account.
+            await self.strangers.count(account)
+        else:
             await spend(self.strangers, account)
         is_refused = user is None or user.status is UserStatus.DELETED or user.email in self.refused
         return None if is_refused else user
