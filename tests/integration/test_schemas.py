@@ -34,7 +34,15 @@ BUSINESS = {
     "notification": {"notification_logs"},
 }
 TECHNICAL = {
-    "user": {"refresh_tokens", "outbox"},
+    "user": {
+        "sessions",
+        "refresh_tokens",
+        "one_time_tokens",
+        "password_reset_requests",
+        "totp_credentials",
+        "recovery_codes",
+        "outbox",
+    },
     "catalog": {
         "reservations",
         "reservation_lines",
@@ -54,6 +62,7 @@ TECHNICAL = {
         "idempotency_keys",
         "order_numbers",
         "unpaid_orders",
+        "erased_users",
         "coupon_redemptions",
         "payment_webhook_events",
         "outbox",
