@@ -1,6 +1,6 @@
 """Search and product reads at 1,000 and at 100,000 products, sixteen clients in a closed loop.
 
-Steady: what the shop is like. Two thousand queries that people ask again and again follow Zipf's
+Steady: what the shop is like. A thousand queries that people ask again and again follow Zipf's
 law, and answers are kept for five minutes: all were asked before, and as many are worked out anew
 every second as would have expired. Cold: every answer is worked out, no query comes twice.
 """
@@ -32,7 +32,7 @@ FLAT: Final = 2.0
 CATALOG, WORKER = "catalog", "catalog-worker"
 INDEXING_DEADLINE_S: Final = 900.0
 # Different queries of the warm mix; the cold ones are others.
-_QUERIES: Final = 2_000
+_QUERIES: Final = 1_000
 _SAMPLE: Final = 6_000
 # Each once, as the traffic of five minutes would; no longer than this.
 _WARM_UP_S: Final = 40.0
