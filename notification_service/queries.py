@@ -8,7 +8,7 @@ from sqlalchemy import select, update
 from sqlalchemy.dialects.mysql import insert
 
 from common_lib.database import AnySession, WriteSession
-from common_lib.events.users import is_tombstone, tombstone_email
+from common_lib.events.users import dead_address, is_dead_address
 from notification_service.models import NotificationLog
 from notification_service.schemas import Channel, NotificationStatus
 
@@ -67,7 +67,7 @@ async def is_forgotten(session: AnySession, user_id: UUID) -> bool:
         .order_by(NotificationLog.id)
         .limit(1)
     )
-    return eldest is not None and is_tombstone(eldest)
+    return eldest is not None and is_dead_address(eldest)
 
 
 async def forget(session: WriteSession, user_id: UUID) -> None:
@@ -75,7 +75,7 @@ async def forget(session: WriteSession, user_id: UUID) -> None:
     await session.execute(
         update(NotificationLog)
         .where(NotificationLog.user_id == user_id)
-        .values(recipient=tombstone_email(user_id), last_error=None)
+        .values(recipient=dead_address(user_id), last_error=None)
     )
 
 

@@ -69,16 +69,16 @@ class PasswordResetRequested(UserTokenEvent):
 # What stands in the place of a person who was erased. No mail can ever be delivered to that domain
 # (RFC 2606, 2).
 DELETED_NAME: Final = "Deleted user"
-_TOMBSTONE_DOMAIN: Final = "@deleted.invalid"
+_DEAD_DOMAIN: Final = "@deleted.invalid"
 
 
-def tombstone_email(user_id: UUID) -> str:
+def dead_address(user_id: UUID) -> str:
     """Return what stands for the address of an erased user, different for each."""
-    return f"{user_id.hex}{_TOMBSTONE_DOMAIN}"
+    return f"{user_id.hex}{_DEAD_DOMAIN}"
 
 
-def is_tombstone(email: str) -> bool:
-    return email.endswith(_TOMBSTONE_DOMAIN)
+def is_dead_address(email: str) -> bool:
+    return email.endswith(_DEAD_DOMAIN)
 
 
 class UserDeleted(Event):

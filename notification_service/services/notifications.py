@@ -14,7 +14,7 @@ from common_lib.database import Database, WriteSession
 from common_lib.errors import Unavailable
 from common_lib.events import Envelope
 from common_lib.events.orders import OrderCreated
-from common_lib.events.users import is_tombstone
+from common_lib.events.users import is_dead_address
 from common_lib.ids import new_id
 from common_lib.telemetry import flow_step
 from notification_service import queries
@@ -73,7 +73,7 @@ class Notifications:
         Raises BeingSent while another process holds the claim, MailRefused for a mail that SES
         will not take, and Unavailable while SES or the database is away. Repeating is safe.
         """
-        if is_tombstone(notice.mail.recipient):
+        if is_dead_address(notice.mail.recipient):
             return False
         if envelope.event_id not in self.accepted:
             if not await self._claim(envelope, notice):

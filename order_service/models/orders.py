@@ -21,7 +21,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from common_lib.clock import now
 from common_lib.database import TABLE_OPTIONS, Id, UtcDateTime
 from common_lib.errors import Conflict
-from common_lib.events.users import DELETED_NAME, tombstone_email
+from common_lib.events.users import DELETED_NAME, dead_address
 from common_lib.ids import new_id
 from common_lib.money import Money
 from order_service.models.base import Base, enum_column
@@ -111,7 +111,7 @@ class Order(Base):
 
     def forget_contact(self) -> None:
         """Write to nobody about this order from now on. Safe to repeat."""
-        self.email = tombstone_email(self.user_id)
+        self.email = dead_address(self.user_id)
 
     def forget_recipient(self) -> None:
         """Keep of the person what the books need; amounts, lines and taxes stay as they are."""

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from common_lib.database import TABLE_OPTIONS, Id, UtcDateTime
 from common_lib.errors import Conflict, PreconditionFailed
-from common_lib.events.users import DELETED_NAME, tombstone_email
+from common_lib.events.users import DELETED_NAME, dead_address
 from user_service.models.base import Base, enum_column
 from user_service.schemas.enums import UserRole, UserStatus
 
@@ -74,7 +74,7 @@ class User(Base):
 
     def anonymise(self, unusable_hash: str, moment: datetime) -> None:
         """Forget the person for good; the id stays, because orders and reviews name it."""
-        self.email = tombstone_email(self.id)
+        self.email = dead_address(self.id)
         self.email_verified = False
         self.password_hash = unusable_hash
         self.full_name, self.phone, self.preferences = DELETED_NAME, None, {}

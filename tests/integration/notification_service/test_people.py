@@ -10,7 +10,7 @@ from common_lib.auth import ServiceTokens, SigningKey
 from common_lib.clock import now
 from common_lib.database import WriteSession
 from common_lib.errors import Unavailable
-from common_lib.events.users import UserDeleted, tombstone_email
+from common_lib.events.users import UserDeleted, dead_address
 from common_lib.ids import new_id
 from notification_service.main import build_app
 from notification_service.models import NotificationLog
@@ -52,15 +52,13 @@ async def test_an_erased_persons_address_leaves_the_log(desk: Desk) -> None:
         await desk.process(enveloped(UserDeleted(user_id=person)))
 
     recipients = {row.user_id: row.recipient for row in await desk.rows()}
-    assert recipients == {person: tombstone_email(person), other: "ravi@example.com"}
+    assert recipients == {person: dead_address(person), other: "ravi@example.com"}
 
 
-async def test_nothing_is_ever_mailed_to_the_tombstone(desk: Desk) -> None:
+async def test_nothing_is_ever_mailed_to_a_dead_address(desk: Desk) -> None:
     person = new_id()
 
-    await desk.process(
-        enveloped(events.order_created(user_id=person, email=tombstone_email(person)))
-    )
+    await desk.process(enveloped(events.order_created(user_id=person, email=dead_address(person))))
 
     assert desk.sender.sent == []
     assert await desk.rows() == []
@@ -81,7 +79,7 @@ async def test_a_mail_that_waited_longer_than_its_reader_does_not_go_out(desk: D
     await desk.process(enveloped(events.order_created(user_id=person)))
 
     assert desk.sender.sent == []
-    assert {row.recipient for row in await desk.rows()} == {tombstone_email(person)}
+    assert {row.recipient for row in await desk.rows()} == {dead_address(person)}
 
 
 async def test_what_a_person_was_sent_is_handed_out(http: httpx2.AsyncClient, desk: Desk) -> None:

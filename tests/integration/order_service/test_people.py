@@ -11,7 +11,7 @@ import pytest
 from common_lib.auth import Role
 from common_lib.clock import now
 from common_lib.events import Envelope
-from common_lib.events.users import DELETED_NAME, UserDeleted, tombstone_email
+from common_lib.events.users import DELETED_NAME, UserDeleted, dead_address
 from common_lib.ids import new_id
 from order_service.consumers import cart_events
 from order_service.services.erasures import Erasures
@@ -66,7 +66,7 @@ async def test_a_finished_order_keeps_its_figures_and_forgets_the_person(shop: O
 
     after = await row(shop, order_id)
     assert (after["full_name"], after["notes"]) == (DELETED_NAME, None)
-    assert after["email"] == tombstone_email(UUID(person.user_id))
+    assert after["email"] == dead_address(UUID(person.user_id))
     kept = {"state": "Karnataka", "pincode": "560001", "country": "IN"}
     assert kept.items() <= after["shipping_address"].items()
     assert after["shipping_address"].keys() == before["shipping_address"].keys()
@@ -100,7 +100,7 @@ async def test_an_open_order_reaches_its_customer_and_is_forgotten_then(shop: Op
     await forget(shop, person)
 
     before = await row(shop, order_id)
-    assert before["email"] == tombstone_email(UUID(person.user_id))
+    assert before["email"] == dead_address(UUID(person.user_id))
     assert before["shipping_address"]["addressLine1"] == ADDRESS["addressLine1"]
     assert await due_at(shop, person) is not None
 

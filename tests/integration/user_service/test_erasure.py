@@ -123,13 +123,13 @@ async def test_tokens_and_logins_end_within_a_second(app: Served) -> None:
     assert (await admin.request("GET", path)).status_code == 404
 
 
-async def test_nobody_logs_in_as_the_tombstone(app: Served) -> None:
+async def test_nobody_logs_in_by_the_dead_address(app: Served) -> None:
     person = await app.customer()
     await erase(person, person.user_id, PASSWORD)
-    tombstone = (await row_of(app.database, person.user_id)).email
+    dead = (await row_of(app.database, person.user_id)).email
 
     for password in ("password123", "-", "!"):
-        body = {"email": tombstone, "password": password}
+        body = {"email": dead, "password": password}
         assert (await app.client.post("/api/auth/login", json=body)).status_code == 401
 
 
