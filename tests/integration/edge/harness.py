@@ -14,6 +14,7 @@ from shop.stack.ports import LOOPBACK
 
 ANSWER_TIMEOUT_S = 15.0
 BROKEN = "/broken"
+HELD = "/held"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
@@ -29,10 +30,11 @@ class Received:
 
 
 class Gateway:
-    """Answers every request with 200, but `/broken`: there it hangs up without a word."""
+    """Answers 200; at `/held` once it is released, at `/broken` it hangs up without a word."""
 
     def __init__(self) -> None:
         self.received: list[Received] = []
+        self.released = threading.Event()
         self.port = 0
         self.reopen()
 
@@ -52,7 +54,7 @@ class Gateway:
         self._server.server_close()
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
-        received = self.received
+        received, released = self.received, self.released
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -64,6 +66,8 @@ class Gateway:
                         self.command, self.path, self.headers, body, str(self.client_address[0])
                     )
                 )
+                if self.path == HELD:
+                    released.wait(ANSWER_TIMEOUT_S)
                 if self.path == BROKEN:
                     self.close_connection = True
                     return

@@ -12,12 +12,21 @@ import pytest
 from shop.stack.edge import Edge
 from shop.stack.ports import LOOPBACK
 from tests.integration.edge.conftest import SETTINGS
-from tests.integration.edge.harness import ANSWER_TIMEOUT_S, Client, Gateway, ask, request
+from tests.integration.edge.harness import (
+    ANSWER_TIMEOUT_S,
+    HELD,
+    Client,
+    Gateway,
+    answer_of,
+    ask,
+    request,
+)
 from tests.waiting import eventually
 
 CLOSED_WITHIN_S = 4.0
 # Kept alive between the servers of nginx, and to the gateways.
 SPARE = 4
+REQUESTS = int(SETTINGS["SHOP_EDGE_REQUESTS"])
 CONNECTIONS = int(SETTINGS["SHOP_EDGE_CONNECTIONS"])
 SLOW_POST = (
     b"POST /api/orders HTTP/1.1\r\nHost: s\r\nContent-Type: application/json\r\n"
@@ -81,6 +90,25 @@ def request_from(edge: Edge, address: str) -> bytes:
 
 def log_of(edge: Edge) -> list[str]:
     return (edge.layout.logs / "edge.log").read_text().splitlines()
+
+
+async def test_one_address_has_so_many_requests_in_work_and_is_told_of_the_next(
+    edge: Edge, gateways: tuple[Gateway, Gateway]
+) -> None:
+    with ExitStack() as held:
+        waiting = [held.enter_context(Client(edge)) for _ in range(REQUESTS)]
+        for client in waiting:
+            client.send(request(target=HELD))
+        await eventually(lambda: sum(len(one.received) for one in gateways) == REQUESTS)
+
+        refused = ask(edge, request())
+
+        for gateway in gateways:
+            gateway.released.set()
+        assert {answer_of(client.rest()).status for client in waiting} == {200}
+    assert (refused.status, refused.problem["code"]) == (429, "too_many_at_once")
+    assert refused.headers["retry-after"] == "1"
+    assert request_from(edge, "127.0.0.9").startswith(b"HTTP/1.1 200")
 
 
 BROKEN_BODIES = {
