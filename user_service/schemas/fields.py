@@ -1,6 +1,7 @@
 """The kinds of text that accounts and addresses are made of."""
 
 import re
+import unicodedata
 from typing import Annotated, Final
 
 from babel import Locale
@@ -14,7 +15,14 @@ MAX_LOCAL_PART_LENGTH: Final = 64
 # What a browser takes as an e-mail address (HTML, 4.10.5.1.5), with at least two labels.
 _LABEL: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _EMAIL: Final = re.compile(rf"[a-z0-9.!#$%&'*+/=?^_`{{|}}~-]+@{_LABEL}(?:\.{_LABEL})+")
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+# Never delivered to (RFC 2606, 2): such an address stands for an account that was erased.
+_RESERVED_DOMAIN: Final = ".invalid"
+# Controls, line separators, and what turns the direction of other people's text around or does not
+# belong into text at all. Joiners stay: Indic scripts and emoji are written with them.
+_CONTROL: Final = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff\U000e0000-\U000e007f]"
+)
+_VISIBLE: Final = frozenset("LNPS")
 _COUNTRIES: Final = {
     name.casefold(): code
     for code, name in Locale("en").territories.items()
@@ -35,12 +43,16 @@ def _email(text: str) -> str:
         raise ValueError("the e-mail address is too long")
     if not _EMAIL.fullmatch(email):
         raise ValueError("this is not an e-mail address")
+    if email.endswith(_RESERVED_DOMAIN):
+        raise ValueError("no mail can be delivered there")
     return email
 
 
 def _one_line(text: str) -> str:
     if _CONTROL.search(text):
         raise ValueError("control characters are not allowed here")
+    if not any(unicodedata.category(character)[0] in _VISIBLE for character in text):
+        raise ValueError("nothing of this can be seen")
     return text
 
 
@@ -63,8 +75,12 @@ PersonName = Annotated[
     StringConstraints(strip_whitespace=True, min_length=1, max_length=120),
     AfterValidator(_one_line),
 ]
+# With its signs no longer than its column.
 Phone = Annotated[
-    str, StringConstraints(strip_whitespace=True, pattern=r"^\+?[0-9](?:[ ()-]?[0-9]){5,14}$")
+    str,
+    StringConstraints(
+        strip_whitespace=True, max_length=20, pattern=r"^\+?[0-9](?:[ ()-]?[0-9]){5,14}$"
+    ),
 ]
 Label = Annotated[
     str,

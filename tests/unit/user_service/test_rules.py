@@ -169,3 +169,82 @@ def test_the_limits_are_those_of_production_unless_widened() -> None:
 
     assert (settings.login_limit_per_15min, settings.register_limit_per_hour) == (5, 5)
     assert settings.bcrypt_rounds == 12
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "आशा राव",
+        "അനിൽ‍കുമാർ",
+        "محمد علی‌خان",
+        "李小龍",
+        "Zoë O’Connor-Nuñez",
+        "Nguyễn Thị Ánh",
+        "X Æ A-12",
+        "👩🏽‍🚀",
+        "M",
+    ],
+)
+def test_names_of_the_world_are_taken_as_they_are(name: str) -> None:
+    assert RegisterRequest.model_validate(registration(fullName=name)).full_name == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "   ",
+        "\u200b",
+        "\u200d\u200c",
+        "\u00ad",
+        "\u3000",
+        "A\x00sha",
+        "Asha\nRao",
+        "Asha\u2028Rao",
+        "Asha\u202eoaR",
+        "Asha\u2066Rao",
+        "Asha\ufeff",
+        "Asha\uffff",
+        "A\U000e0041",
+        "A" * 121,
+    ],
+)
+def test_a_name_that_hides_something_is_refused(name: str) -> None:
+    with pytest.raises(ValidationError):
+        RegisterRequest.model_validate(registration(fullName=name))
+
+
+@pytest.mark.parametrize(
+    "email", ["a@deleted.invalid", "A@DELETED.INVALID", "a@x.deleted.invalid", "a@shop.invalid"]
+)
+def test_nobody_takes_the_address_of_an_erased_account(email: str) -> None:
+    """It would stand in the way of that account's own erasure."""
+    with pytest.raises(ValidationError):
+        RegisterRequest.model_validate(registration(email=email))
+
+
+@pytest.mark.parametrize(
+    "phone", ["+91 98123 45678", "9812345678", "(080) 2345-6789"[1:], "+1 (212) 555-0100", "123456"]
+)
+def test_phone_numbers_are_taken_as_people_write_them(phone: str) -> None:
+    assert RegisterRequest.model_validate(registration(phone=phone)).phone == phone
+
+
+@pytest.mark.parametrize(
+    "phone",
+    [
+        "",
+        "12345",
+        "1" * 21,
+        "++919812345678",
+        "98123\n45678",
+        "9812345678\n",
+        "981234567x",
+        "९८१२३४५६७८",
+        "+91--9812345678",
+        "<script>",
+    ],
+)
+def test_what_nobody_can_be_called_by_is_refused(phone: str) -> None:
+    with pytest.raises(ValidationError):
+        RegisterRequest.model_validate(registration(phone=phone))
