@@ -36,6 +36,11 @@ _DOCS_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
+_INTRODUCTION: Final = (
+    "All services, as one API. `POST /api/auth/login` gives the token that *Authorize* asks for. "
+    "Every error is a problem document; its `code` is explained under [/problems](/problems)."
+)
+_LONGEST_SUMMARY: Final = 120
 _COLUMNS: Final = ("Status", "Cause", "Fix")
 _PAGE_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 
@@ -97,7 +102,7 @@ def merge(documents: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
         tags.extend(part.get("tags", []))
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Shop", "version": "1", "description": "All services, as one API."},
+        "info": {"title": "Shop", "version": "1", "description": _INTRODUCTION},
         "paths": dict(sorted(paths.items())),
         "components": {name: entries for name, entries in components.items() if entries},
         **({"tags": tags} if tags else {}),
@@ -109,8 +114,16 @@ def _public_paths(service: str, paths: Mapping[str, Any]) -> dict[str, Any]:
     for path, item in paths.items():
         route = match(re.sub(r"\{[^}]*\}", "x", path).encode())
         if route is not None and route.upstream == service:
-            public[path] = item
+            public[path] = {method: _headed(operation) for method, operation in item.items()}
     return public
+
+
+def _headed(operation: dict[str, Any]) -> dict[str, Any]:
+    """Return the operation under the first sentence said of it, instead of its function's name."""
+    first, _, _ = operation.get("description", "").partition("\n")
+    if not 0 < len(first) <= _LONGEST_SUMMARY:
+        return operation
+    return {**operation, "summary": first.rstrip(".")}
 
 
 def _with_own_names(

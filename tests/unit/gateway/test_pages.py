@@ -25,6 +25,21 @@ def test_merging_keeps_public_paths_only() -> None:
     assert list(merged["paths"]) == ["/api/products/{id}"]
 
 
+def test_what_is_said_of_an_operation_heads_it() -> None:
+    paths = {
+        "/api/products": {
+            "get": {"summary": "List Products", "description": "List the products.\n\nMore."},
+            "post": {"summary": "Create Product"},
+        }
+    }
+
+    operations = merge({"catalog": {"paths": paths}})["paths"]["/api/products"]
+
+    assert operations["get"]["summary"] == "List the products"
+    assert operations["get"]["description"] == "List the products.\n\nMore."
+    assert operations["post"]["summary"] == "Create Product"
+
+
 def test_schemas_that_differ_under_one_name_are_told_apart() -> None:
     merged = merge(
         {
