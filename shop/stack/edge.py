@@ -29,7 +29,7 @@ MODULES = (
 RULES = "usr/share/modsecurity-crs/rules"
 FILES = REPOSITORY / "deploy/edge"
 TEMPLATE = "nginx.conf.template"
-SOCKETS = ("tls.sock", "firewall.sock")
+SOCKETS = ("http.sock", "tls.sock", "firewall.sock")
 ANSWER_TIMEOUT_S = 2.0
 # sun_path of unix(7) has 108 bytes, the last of them zero.
 LONGEST_SOCKET_PATH = 107

@@ -54,8 +54,9 @@ def test_a_head_has_its_time_in_all_however_steadily_it_drips(edge: Edge) -> Non
             client.send(b"X-A: b\r\n")
 
 
-def test_a_handshake_that_never_comes_is_hung_up_on(edge: Edge) -> None:
-    address = (LOOPBACK, edge.layout.ports.edge)
+@pytest.mark.parametrize("port", ["edge", "edge_http"])
+def test_a_client_that_never_speaks_is_hung_up_on(edge: Edge, port: str) -> None:
+    address = (LOOPBACK, edge.layout.ports.of(port))
     with socket.create_connection(address, timeout=CLOSED_WITHIN_S) as connection:
         assert connection.recv(1) == b""
 
