@@ -79,7 +79,9 @@ PersonName = Annotated[
 Phone = Annotated[
     str,
     StringConstraints(
-        strip_whitespace=True, max_length=20, pattern=r"^\+?[0-9](?:[ ()-]?[0-9]){5,14}$"
+        strip_whitespace=True,
+        max_length=20,
+        pattern=r"^\+?\(?[0-9](?:(?: ?[()-] ?| )?[0-9]){5,14}$",
     ),
 ]
 Label = Annotated[
