@@ -18,7 +18,7 @@ from shop.stack.progress import Progress
 from tests import seeding
 from tests.conftest import TEST_ENVIRONMENT
 from tests.fuzz import campaign
-from tests.fuzz.campaign import Report
+from tests.fuzz.campaign import Breach, Report
 
 REQUESTS: Final = 100_000
 TOLD_EVERY_S: Final = 10.0
@@ -71,6 +71,9 @@ def _teller(console: Console) -> campaign.Progress:
 
     def tell(report: Report) -> None:
         nonlocal told_at
+        while report.news:
+            for text in shown(report.news.pop(0)):
+                console.print(text, markup=False, soft_wrap=True)
         if time.monotonic() - told_at < TOLD_EVERY_S:
             return
         told_at = time.monotonic()
@@ -93,12 +96,16 @@ def lines(report: Report, took_s: float) -> list[str]:
         f"{len(report.breaches)} kinds of breaches, {len(report.errors)} errors",
     ]
     for kind, breach in list(report.breaches.items())[:SHOWN]:
-        told += ["", f"{report.seen[kind]} x {breach.operation}: {breach.promise}", breach.told]
-        told += [breach.request]
+        told += ["", f"{report.seen[kind]} times:", *shown(breach)]
     told += report.errors[:SHOWN]
     if not report.is_clean:
         told += ["", f"Repeat it: make fuzz REQUESTS={report.requests} SEED={report.seed}"]
     return told
+
+
+def shown(breach: Breach) -> list[str]:
+    """Return a breach and the request that shows it."""
+    return [f"{breach.operation}: {breach.promise}", breach.told, breach.request]
 
 
 def _never(report: Report) -> list[str]:

@@ -5,19 +5,23 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx2
 from schemathesis import AuthContext, Case
 
-from tests.shopper import ADDRESS, DEV_PASSWORD
+from tests.shopper import ADDRESS, DEV_PASSWORD, line
 
-# After so many requests somebody else goes on, so that most scenarios are one caller's.
-SCENARIO: Final = 6
-# How often a path names the caller's own things: what is made up names nothing.
-OWN_SHARE: Final = 0.6
+Ids = Mapping[str, list[str]]
+
+# After so many requests somebody else goes on, so that most walks are one caller's.
+WALK: Final = 6
+# How often a read names a thing that there is: what is made up names nothing.
+KNOWN_SHARE: Final = 0.6
 USES_OF_A_SACRIFICE: Final = 10
-
+# Products are archived, categories deleted: there are new ones after so many requests.
+SUPPLIED_FOR: Final = 3_000
+PRODUCTS: Final = 8
 # Access tokens live for 30 minutes, and a run may take longer.
 RENEWED_AFTER_S: Final = 15 * 60.0
 
@@ -28,6 +32,7 @@ ENDING: Final = frozenset(
         ("POST", "/api/auth/logout"),
         ("POST", "/api/auth/logout-all"),
         ("DELETE", "/api/auth/sessions/{session_id}"),
+        ("PUT", "/api/users/{user_id}"),
         ("PUT", "/api/users/{user_id}/password"),
         ("DELETE", "/api/users/{user_id}"),
         ("POST", "/api/auth/mfa/enrol"),
@@ -35,8 +40,8 @@ ENDING: Final = frozenset(
         ("POST", "/api/auth/mfa/disable"),
     }
 )
-# These change the rights of whom the path names: never of those who send.
-CHANGING: Final = frozenset(
+# These take rights from whom the path names: never from those who send.
+DEPRIVING: Final = frozenset(
     {("PATCH", "/api/users/{user_id}/role"), ("PATCH", "/api/users/{user_id}/status")}
 )
 
@@ -46,25 +51,29 @@ class Caller:
     email: str
     user_id: str
     token: str
-    own: Mapping[str, list[str]] = field(default_factory=dict)
+    own: Ids = field(default_factory=dict)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"}
 
 
 class Callers:
-    """Chooses who sends each request, and puts ids of theirs into its path.
+    """Chooses who sends each request, and what its path names.
 
-    schemathesis asks `get` and `set` of it for every case (its AuthProvider).
+    schemathesis asks `get` and `set` of it for every case (its AuthProvider). What is written goes
+    to things of the run's own, so that a shop that others use, too, stays as it was for them.
     """
 
     def __init__(self, gateway: str, seed: int) -> None:
         self._random = random.Random(seed)
         self._http = httpx2.Client(base_url=gateway, timeout=30)
-        self._sacrifice_uses = 0
-        self._left = 0
-        self.admin = self._login("admin@shop.example", DEV_PASSWORD)
-        self.seller = self._with_products(self._login("seller@shop.example", DEV_PASSWORD))
-        self.customer = self._with_an_address(self._new_customer())
-        self.admin = replace(self.admin, own=self.customer.own)
+        self._left = self._sent = self._sacrifice_uses = 0
+        self.admin = self._login("admin@shop.example")
+        self.seller = self._new_seller()
+        self.customer = self._new_customer()
         self._sacrifice = self._new_customer()
+        self._supply()
         self._now: Caller | None = self.admin
         self._renew_at = time.monotonic() + RENEWED_AFTER_S
 
@@ -73,12 +82,14 @@ class Callers:
 
     def get(self, case: Case[Any], context: AuthContext) -> Caller | None:
         del context
-        operation = (case.method.upper(), case.operation.path)
-        if operation in ENDING:
+        if _operation(case) in ENDING:
             return self._next_sacrifice()
+        self._sent += 1
+        if self._sent % SUPPLIED_FOR == 0:
+            self._supply()
         if self._left == 0:
             self._renew()
-            self._left = SCENARIO
+            self._left = WALK
             people = (self.admin, self.seller, self.customer, None)
             [self._now] = self._random.choices(people, (4, 3, 4, 1))
         self._left -= 1
@@ -87,16 +98,17 @@ class Callers:
     def set(self, case: Case[Any], caller: Caller, context: AuthContext) -> None:
         del context
         case.headers["Authorization"] = f"Bearer {caller.token}"
-        operation = (case.method.upper(), case.operation.path)
-        if operation in ENDING or operation in CHANGING:
+        if _operation(case) in ENDING | DEPRIVING:
             self._name(case, {"user_id": [self._sacrifice.user_id]}, share=1)
-        else:
-            self._name(case, {"user_id": [caller.user_id], **caller.own}, share=OWN_SHARE)
+            return
+        known = {**self.customer.own, **self.seller.own, "user_id": [caller.user_id]}
+        self._name(case, known, share=KNOWN_SHARE if case.method.upper() == "GET" else 1)
 
-    def _name(self, case: Case[Any], own: Mapping[str, list[str]], *, share: float) -> None:
+    def _name(self, case: Case[Any], known: Ids, *, share: float) -> None:
+        """Put known ids in place of what looks like one; what does not may stay malformed."""
         path: dict[str, Any] = case.path_parameters
-        for name, ids in own.items():
-            if name in path and self._random.random() < share:
+        for name, ids in known.items():
+            if name in path and _is_id(path[name]) and self._random.random() < share:
                 path[name] = self._random.choice(ids)
 
     def _next_sacrifice(self) -> Caller:
@@ -110,14 +122,20 @@ class Callers:
             return
         self._renew_at = time.monotonic() + RENEWED_AFTER_S
         self.admin, self.seller, self.customer = (
-            replace(self._login(each.email, DEV_PASSWORD), own=each.own)
+            replace(self._login(each.email), own=each.own)
             for each in (self.admin, self.seller, self.customer)
         )
 
-    # What the run begins with
+    # What the run begins with, and is given again
 
-    def _login(self, email: str, password: str) -> Caller:
-        body = {"email": email, "password": password}
+    def _post(self, path: str, body: Any, caller: Caller, *, status: int = 201) -> Any:
+        headers = {**caller.headers, "Idempotency-Key": uuid4().hex}
+        answer = self._http.post(path, json=body, headers=headers)
+        assert answer.status_code == status, f"{path}: {answer.text}"
+        return answer.json()
+
+    def _login(self, email: str) -> Caller:
+        body = {"email": email, "password": DEV_PASSWORD}
         answer = self._http.post("/api/auth/login", json=body)
         assert answer.status_code == 200, answer.text
         given = answer.json()
@@ -128,29 +146,56 @@ class Callers:
         body = {"email": email, "password": DEV_PASSWORD, "fullName": "Asha Rao"}
         answer = self._http.post("/api/users", json=body)
         assert answer.status_code == 201, answer.text
-        return self._login(email, DEV_PASSWORD)
+        return self._login(email)
 
-    def _with_an_address(self, caller: Caller) -> Caller:
-        headers = {"Authorization": f"Bearer {caller.token}"}
-        path = f"/api/users/{caller.user_id}/addresses"
-        address = self._http.post(path, json=ADDRESS, headers=headers).json()
-        line = {"variantId": self.seller.own["variant_id"][0], "quantity": 1}
-        order = self._http.post(
-            "/api/orders",
-            json={"items": [line], "addressId": address["id"], "paymentMethod": "COD"},
-            headers={**headers, "Idempotency-Key": uuid4().hex},
-        )
-        assert order.status_code == 201, order.text
-        own = {**self.seller.own, "address_id": [address["id"]], "order_id": [order.json()["id"]]}
-        return replace(caller, own=own)
+    def _new_seller(self) -> Caller:
+        applicant = self._new_customer()
+        store = self._post("/api/sellers", {"storeName": "Fuzz"}, applicant)["id"]
+        path = f"/api/sellers/{store}/status"
+        answer = self._http.patch(path, json={"status": "ACTIVE"}, headers=self.admin.headers)
+        assert answer.status_code == 200, answer.text
+        return replace(self._login(applicant.email), own={"seller_id": [store]})
 
-    def _with_products(self, caller: Caller) -> Caller:
-        found = self._http.get("/api/products?inStock=true&limit=100").json()["items"]
-        variants = [variant["id"] for product in found for variant in product["variants"]]
+    def _supply(self) -> None:
+        """Fill the shelf, and let the customer have bought of it."""
+        category = self._post("/api/categories", {"name": f"Fuzz {uuid4().hex}"}, self.admin)["id"]
+        products = [self._new_product(category) for _ in range(PRODUCTS)]
         own = {
-            "product_id": [product["id"] for product in found],
-            "variant_id": variants,
-            "category_id": [product["categoryId"] for product in found],
-            "seller_id": [product["sellerId"] for product in found if product["sellerId"]],
+            "product_id": [product["id"] for product in products],
+            "variant_id": [each["id"] for product in products for each in product["variants"]],
+            "category_id": [category],
         }
-        return replace(caller, own={name: ids for name, ids in own.items() if ids})
+        self.seller = replace(self.seller, own={**self.seller.own, **own})
+        self.customer = replace(self.customer, own=self._bought(own["variant_id"]))
+
+    def _new_product(self, category: str) -> Any:
+        tag = uuid4().hex[:12]
+        price = {"amount": 1_000, "currency": "INR"}
+        variants = [
+            {"sku": f"F-{tag}-{n}", "name": f"Size {n}", "price": price, "quantity": 10_000}
+            for n in range(2)
+        ]
+        body = {"name": f"Fuzz {tag}", "description": "Fuzz", "status": "ACTIVE"}
+        product = {**body, "categoryId": category, "variants": variants}
+        return self._post("/api/products", product, self.seller)
+
+    def _bought(self, variants: list[str]) -> Ids:
+        customer = self.customer
+        addresses = f"/api/users/{customer.user_id}/addresses"
+        found = self._http.get(addresses, headers=customer.headers).json()["items"]
+        address = found[0]["id"] if found else self._post(addresses, ADDRESS, customer)["id"]
+        order = {"items": [line(variants[0])], "addressId": address, "paymentMethod": "COD"}
+        placed = self._post("/api/orders", order, customer)
+        return {"address_id": [address], "order_id": [placed["id"]]}
+
+
+def _operation(case: Case[Any]) -> tuple[str, str]:
+    return case.method.upper(), case.operation.path
+
+
+def _is_id(value: object) -> bool:
+    try:
+        UUID(str(value))
+    except ValueError:
+        return False
+    return True

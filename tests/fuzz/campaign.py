@@ -28,6 +28,7 @@ from schemathesis.engine.recorder import CheckNode, ScenarioRecorder
 
 from tests.fuzz.callers import Callers
 
+FOR_COVERAGE: Final = 50_000
 # The share of requests that stand alone, made by chance.
 BY_CHANCE: Final = 0.4
 
@@ -58,6 +59,8 @@ class Report:
     succeeded: set[str] = field(default_factory=set)
     breaches: dict[tuple[str, str, str], Breach] = field(default_factory=dict)
     seen: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    # Breaches that nobody was told of yet.
+    news: list[Breach] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
     @property
@@ -86,7 +89,9 @@ class Report:
         info = check.failure_info
         told = f"{info.failure.title}: {info.failure.message}" if info is not None else ""
         breach = Breach(label, check.name, told, info.code_sample if info is not None else "")
-        self.breaches.setdefault(breach.kind, breach)
+        if breach.kind not in self.breaches:
+            self.breaches[breach.kind] = breach
+            self.news.append(breach)
         self.seen[breach.kind] += 1
 
 
@@ -127,8 +132,9 @@ def _phases(document: Mapping[str, Any], requests: int, *, is_first: bool) -> Ph
     operations = sum(len(each) for each in document["paths"].values())
     by_chance = max(1, int(requests * BY_CHANCE / operations))
     return PhasesConfig(
-        examples=ExamplesPhaseConfig(enabled=is_first),
-        coverage=CoveragePhaseConfig(enabled=is_first),
+        examples=ExamplesPhaseConfig(enabled=False),
+        # It goes through one operation after the other, and needs a few hundred for each.
+        coverage=CoveragePhaseConfig(enabled=is_first and requests >= FOR_COVERAGE),
         fuzzing=FuzzingPhaseConfig(
             enabled=is_first, generation=GenerationConfig(max_examples=by_chance)
         ),
