@@ -9,6 +9,7 @@ import pytest
 from fastapi import FastAPI
 
 from common_lib import problems, telemetry
+from common_lib.telemetry import logs
 
 
 async def fail() -> None:
@@ -43,7 +44,7 @@ async def test_a_hostile_request_id_is_replaced(client: httpx2.AsyncClient) -> N
     "value", [2**70, "\ud800", {1: "a"}, {"a": 2**70}, Path("x"), object(), "a\nb\r\x1b[31m"]
 )
 def test_no_value_breaks_a_log_line(value: object) -> None:
-    line = telemetry._dump({"event": "odd", "value": value}, default=str)
+    line = logs._dump({"event": "odd", "value": value}, default=str)
 
     assert line.isprintable()
     assert json.loads(line)["event"] == "odd"
@@ -52,6 +53,6 @@ def test_no_value_breaks_a_log_line(value: object) -> None:
 def test_secrets_are_masked_by_their_name() -> None:
     line = {"password": "hunter2", "access_token": "x", "cardNumber": 4, "user": "u"}
 
-    masked = telemetry._mask_secrets(None, "info", line)
+    masked = logs._mask_secrets(None, "info", line)
 
     assert masked == {"password": "***", "access_token": "***", "cardNumber": "***", "user": "u"}

@@ -7,19 +7,15 @@ unsampled one pays for two context variables and no more.
 
 import contextlib
 import importlib
-import json
-import logging
 import random
 import re
 import secrets
-import sys
 import time
 from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
-import orjson
 import structlog
 import uuid_utils
 from opentelemetry import trace
@@ -36,7 +32,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.types import EventDict, WrappedLogger
 
 from common_lib.ids import new_id
-from common_lib.settings import LogFormat, ServiceSettings
+from common_lib.settings import ServiceSettings
+from common_lib.telemetry.logs import configure_logs
 
 REQUEST_ID_LENGTH: Final = 128
 # Later versions may add fields at the end (https://www.w3.org/TR/trace-context/#versioning-of-traceparent).
@@ -59,7 +56,6 @@ FLOW_STEPS: Final = {
     13: "e-mail handed to SES",
     14: "notification logged",
 }
-_SECRET_WORDS: Final = ("password", "token", "secret", "authorization", "card", "cvv")
 
 log = structlog.get_logger(__name__)
 
@@ -105,7 +101,7 @@ def configure(settings: ServiceSettings, service: str) -> None:
     """Set up logs and traces for this process; call it once, first thing."""
     _State.service = service
     _State.sample_ratio = settings.trace_sample_ratio
-    _configure_logs(settings)
+    configure_logs(settings, _add_ids)
     _configure_traces(settings, service)
 
 
@@ -336,70 +332,12 @@ def _clean_request_id(value: bytes) -> str | None:
     return text if text.replace("-", "").replace("_", "").isalnum() and text.isascii() else None
 
 
-def _configure_logs(settings: ServiceSettings) -> None:
-    is_json = settings.log_format is LogFormat.JSON
-    renderer: Any = (
-        structlog.processors.JSONRenderer(serializer=_dump)
-        if is_json
-        else structlog.dev.ConsoleRenderer()
-    )
-    shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True, key="timestamp"),
-        _add_ids,
-        _mask_secrets,
-        structlog.processors.format_exc_info,
-    ]
-    structlog.configure(
-        processors=[*shared, renderer],
-        wrapper_class=structlog.make_filtering_bound_logger(
-            logging.getLevelNamesMapping()[settings.log_level.upper()]
-        ),
-        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
-        cache_logger_on_first_use=True,
-    )
-    _route_standard_logging(shared, renderer)
-
-
-def _route_standard_logging(shared: list[Any], renderer: Any) -> None:
-    """Send what libraries log through the same processors."""
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
-        )
-    )
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(logging.WARNING)
-    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
-        library = logging.getLogger(name)
-        library.handlers.clear()
-        library.propagate = True
-
-
-def _dump(value: Any, default: Any = str, **_: Any) -> str:
-    try:
-        return orjson.dumps(value, default=default, option=orjson.OPT_NON_STR_KEYS).decode()
-    except TypeError:  # an integer beyond 64 bits, a lone surrogate: no reason to fail a request
-        return json.dumps(value, default=str)
-
-
 def _add_ids(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     event["service"] = _State.service
     if (request_id := _request_id.get()) is not None:
         event.setdefault("request_id", request_id)
     if (context := _trace.get()) is not None:
         event.setdefault("trace_id", context.trace_id)
-    return event
-
-
-def _mask_secrets(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    for name in event:
-        if any(word in name.lower() for word in _SECRET_WORDS):
-            event[name] = "***"
     return event
 
 
