@@ -11,7 +11,7 @@ LOCK_DIGEST := $(shell cksum requirements-dev.lock pyproject.toml | cksum | cut 
 READY := $(VENV)/.ready-$(LOCK_DIGEST)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down reset status logs doctor demo seed flashsale check test edge-test bench lock diagrams image venv
+.PHONY: help up down reset status logs doctor demo seed flashsale check test edge-test fuzz bench lock diagrams image venv
 
 help: ## List the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -57,6 +57,9 @@ test: $(READY) ## Everything: unit, integration, end to end and chaos, on parts 
 
 edge-test: $(READY) ## The whole end-to-end suite through the edge: TLS and the firewall
 	SHOP_TEST_ENTRANCE=edge $(BIN)/python -m pytest tests/e2e $(ARGS)
+
+fuzz: $(READY) ## Send requests made from the OpenAPI documents to a shop of its own (REQUESTS=100000 SEED=)
+	$(BIN)/python -m tests.fuzz --requests $(or $(REQUESTS),100000) $(if $(SEED),--seed $(SEED))
 
 bench: $(READY) ## Measure against the goals and write docs/benchmarks.md
 	$(BIN)/python -m tests.bench
