@@ -51,13 +51,14 @@ class PasswordRules:
 def is_common(password: str, *personal: str) -> bool:
     """Tell whether guessing begins with passwords like this one.
 
-    Case, spaces, a few digits or signs around it, and letters written as signs (p@ssw0rd) hide no
-    common password, nor the shop's or the account's own names; the same goes for what is repeated
-    or counted up.
+    Case, spaces and hyphens, a few digits or signs around it, and letters written as signs
+    (p@ssw0rd) hide no common password, nor the shop's or the account's own names; the same goes
+    for what is repeated or counted up.
     """
     known = _KNOWN | {word for text in personal for word in _words(text)}
     plain = _SPACES.sub("", unicodedata.normalize("NFKC", password).casefold())
-    forms = {plain, plain.translate(_SIGNS_AS_LETTERS)}
+    spelled = {plain, plain.translate(_SIGNS_AS_LETTERS)}
+    forms = spelled | {_NO_WORD.sub("", form) for form in spelled}
     return any(_is_pattern(form) or not known.isdisjoint(_cores(form)) for form in forms)
 
 

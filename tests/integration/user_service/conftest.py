@@ -1,5 +1,6 @@
 """The user service's app in this process, on real MySQL and Redis."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -8,10 +9,13 @@ from uuid import UUID
 
 import httpx2
 import pytest
-from sqlalchemy import update
+from sqlalchemy import text, update
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
 
 from common_lib.auth import ServiceTokens, SigningKey
 from common_lib.database import Database
+from shop.migrations import upgrade
 from shop.stack.native import NativeStack
 from tests.shopper import Shopper
 from user_service.main import build_app
@@ -83,6 +87,34 @@ async def open_app(parts: NativeStack) -> AsyncIterator[Open]:
 @pytest.fixture
 async def app(open_app: Open) -> Served:
     return await open_app()
+
+
+@pytest.fixture(scope="session")
+async def own_database(parts: NativeStack) -> AsyncIterator[str]:
+    """The URL of a migrated users database whose outbox no worker of the stack empties."""
+    server, _, _ = parts.database_url("user").rpartition("/")
+    admin = create_async_engine(parts.database_url("user"), poolclass=NullPool)
+    async with admin.connect() as connection:
+        await connection.execute(text("CREATE DATABASE scratch_accounts"))
+        await asyncio.to_thread(upgrade, "user", f"{server}/scratch_accounts")
+        yield f"{server}/scratch_accounts"
+        await connection.execute(text("DROP DATABASE scratch_accounts"))
+    await admin.dispose()
+
+
+@pytest.fixture
+async def open_quiet_app(open_app: Open, own_database: str) -> Open:
+    """Return an opener of apps on `own_database`."""
+
+    async def opened(**changes: Any) -> Served:
+        return await open_app(database_url=own_database, database_read_urls=(), **changes)
+
+    return opened
+
+
+@pytest.fixture
+async def quiet_app(open_quiet_app: Open) -> Served:
+    return await open_quiet_app()
 
 
 def user_settings(parts: NativeStack, **changes: Any) -> Settings:

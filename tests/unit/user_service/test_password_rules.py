@@ -34,6 +34,7 @@ EMAIL, NAME = "asha.rao@example.com", "Asha Rao"
         # the shop's own
         "TheShop2026!",
         "the shop 1",
+        "the-shop-123",
         "ecommerce#1",
         # the account's own
         "asha.rao@example.com",
