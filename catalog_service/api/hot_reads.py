@@ -26,6 +26,6 @@ def _tree(state: Any, name: str) -> bytes | None:
 HOT_READS: Final = (
     HotRead("/api/products", product_route.path, _page),
     # Those who keep the shelf are shown its counters.
-    HotRead("/api/inventory", "/api/inventory/{variant_id}", _stock, is_for_strangers=True),
+    HotRead("/api/inventory", "/api/inventory/{variant_id:uuid}", _stock, is_for_strangers=True),
     HotRead("/api", "/api/categories", _tree),
 )

@@ -24,7 +24,7 @@ from catalog_service.schemas.inventory import (
 from catalog_service.services import inventory
 from common_lib.auth import MaybeUser
 from common_lib.errors import NotFound
-from common_lib.problems import StrictRoute, parse_id
+from common_lib.problems import StrictRoute
 from common_lib.runtime.hot_reads import packed_response
 
 router = APIRouter(prefix="/api/inventory", tags=["inventory"], route_class=StrictRoute)
@@ -53,49 +53,48 @@ async def list_low_stock(
     return page_response(request, page, cache_control=PRIVATE)
 
 
-@router.get("/{variant_id}", response_model=StockOut, response_model_exclude_none=True)
+@router.get("/{variant_id:uuid}", response_model=StockOut, response_model_exclude_none=True)
 async def get_stock(
-    variant_id: str, principal: MaybeUser, request: Request, deps: Wired
+    variant_id: UUID, principal: MaybeUser, request: Request, deps: Wired
 ) -> Response:
     """Show what is available; it may be 30 seconds old, unless this shop itself changed it.
 
     Who keeps the shelf sees its counters as they are now; their ETag is what If-Match names.
     """
-    wanted = parse_id(variant_id)
-    own = await inventory.whole(deps.database, principal, wanted)
+    own = await inventory.whole(deps.database, principal, variant_id)
     if own is not None:
         return _counters(own)
 
     async def load() -> bytes | None:
-        stock = await inventory.displayed(deps.database, wanted)
+        stock = await inventory.displayed(deps.database, variant_id)
         return None if stock is None else tagged(stock.model_dump_json(exclude_none=True).encode())
 
-    packed = await deps.announcements.stock.get(str(wanted), load)
+    packed = await deps.announcements.stock.get(str(variant_id), load)
     if packed is None:
         raise NotFound
     return packed_response(request, packed)
 
 
-@router.put("/{variant_id}", response_model=StockOut, openapi_extra=IF_MATCH)
+@router.put("/{variant_id:uuid}", response_model=StockOut, openapi_extra=IF_MATCH)
 async def set_reorder_level(
-    variant_id: str, body: ReorderLevelIn, principal: Merchant, request: Request, deps: Wired
+    variant_id: UUID, body: ReorderLevelIn, principal: Merchant, request: Request, deps: Wired
 ) -> Response:
     """Say at how many available units the item counts as low."""
     stock = await inventory.set_reorder_level(
-        deps.database, principal, parse_id(variant_id), body, if_match=expected_version(request)
+        deps.database, principal, variant_id, body, if_match=expected_version(request)
     )
     await deps.announcements.stock_changed([stock.variant_id])
     return _counters(stock)
 
 
 @router.get(
-    "/{variant_id}/movements",
+    "/{variant_id:uuid}/movements",
     response_model=MovementPage,
     dependencies=[Depends(only_parameters("limit", "cursor"))],
 )
 async def list_movements(
     *,
-    variant_id: str,
+    variant_id: UUID,
     principal: Merchant,
     request: Request,
     deps: Wired,
@@ -103,22 +102,20 @@ async def list_movements(
     cursor: Cursor = None,
 ) -> Response:
     """List every change of the stock, newest first: the ledger, which is only ever added to."""
-    wanted = parse_id(variant_id)
-    page = await inventory.ledger(deps.database, principal, wanted, limit=limit, cursor=cursor)
+    page = await inventory.ledger(deps.database, principal, variant_id, limit=limit, cursor=cursor)
     return page_response(request, page, cache_control=PRIVATE)
 
 
-@router.post("/{variant_id}/adjust", response_model=StockOut, openapi_extra=IF_MATCH)
+@router.post("/{variant_id:uuid}/adjust", response_model=StockOut, openapi_extra=IF_MATCH)
 async def adjust_stock(
-    variant_id: str, body: AdjustIn, principal: Merchant, request: Request, deps: Wired
+    variant_id: UUID, body: AdjustIn, principal: Merchant, request: Request, deps: Wired
 ) -> Response:
     """Put units on the shelf or take them off, with the reason that the ledger keeps."""
-    wanted = parse_id(variant_id)
     stock, product_id = await inventory.adjust(
-        deps.database, principal, wanted, body, if_match=expected_version(request)
+        deps.database, principal, variant_id, body, if_match=expected_version(request)
     )
-    deps.batcher.forget_sold_out([wanted])
-    await deps.announcements.stock_changed([wanted])
+    deps.batcher.forget_sold_out([variant_id])
+    await deps.announcements.stock_changed([variant_id])
     await deps.announcements.product_changed(product_id)
     return _counters(stock)
 

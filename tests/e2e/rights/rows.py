@@ -22,8 +22,7 @@ class Row:
     `spec` is api.md's role column, `note` says why an answer is another than that column alone
     gives. `shows` is what an answer that SEES holds. `unknown` are statuses for parameters that
     may name nothing. One that `is_harmless` changes nothing that others would see. Bodies that
-    are not `is_strict` are of other makers, such as a payment provider. It `takes` members that
-    its good body leaves out, and that look like another's.
+    are not `is_strict` are of other makers, such as a payment provider.
     """
 
     service: str
@@ -40,7 +39,6 @@ class Row:
     unknown: Mapping[str, int] = field(default_factory=dict)
     is_harmless: bool = False
     is_strict: bool = True
-    takes: frozenset[str] = frozenset()
     # For whoever reads the table.
     note: str = ""
 

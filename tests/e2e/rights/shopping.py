@@ -212,7 +212,6 @@ COUPONS: Final = (
         success=201,
         body=_coupon,
         shows="",
-        takes=frozenset({"isActive"}),
     ),
     Row("order", "GET", "/api/coupons", "A", administrators(), shows=""),
 )

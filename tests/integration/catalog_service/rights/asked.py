@@ -8,16 +8,9 @@ from common_lib.ids import new_id
 from tests.integration.catalog_service.csv_files import row as csv_row
 from tests.integration.catalog_service.csv_files import written
 from tests.integration.catalog_service.pictures import Merchant, png
-from tests.integration.catalog_service.rights.callers import (
-    GONE,
-    PEOPLE,
-    SEES,
-    Actor,
-    Answers,
-    Refused,
-    readers,
-)
+from tests.integration.catalog_service.rights.callers import PEOPLE, Actor, Answers, readers
 from tests.integration.catalog_service.rights.worlds import Scene, World
+from tests.rights.answers import GONE, SEES, Refused
 
 DRAFT: Final = Scene(product=ProductStatus.DRAFT)
 UNREVIEWED: Final = Scene(review=None)

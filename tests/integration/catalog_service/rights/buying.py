@@ -19,21 +19,18 @@ from tests.integration.catalog_service.rights.asked import (
     review,
 )
 from tests.integration.catalog_service.rights.callers import (
-    BLIND,
-    DONE,
     PEOPLE,
-    SEES,
     STRANGERS,
-    WRONG_ROLE,
     Actor,
-    Refused,
     administrators,
+    collector,
     everybody,
     owner_only,
     readers,
     services,
 )
 from tests.integration.catalog_service.rights.rows import Row
+from tests.rights.answers import BLIND, DONE, SEES, WRONG_ROLE, Refused
 
 REVIEWS: Final = (
     Row("GET", f"{PRODUCT}/reviews", "P", readers()),
@@ -232,6 +229,24 @@ INTERNAL: Final = (
         names={"user_id": "merchant_id"},
         note="not in api.md: whose store a token's user has, for the order service",
     ),
+)
+
+HELD: Final = tuple(
+    Row(
+        "GET",
+        f"/internal/users/{{user_id}}/held/{kind}",
+        "I",
+        collector(),
+        names={"user_id": owner},
+        unknown={"user_id": 200},
+        shows=shows,
+        note="not in api.md: what the export of somebody's data is made of",
+    )
+    for kind, owner, shows in (
+        ("reviews", "user_id", "{secret}"),
+        ("wishlist", "user_id", "{product_id}"),
+        ("stores", "merchant_id", "{secret}"),
+    )
 )
 
 OPERATIONS: Final = tuple(

@@ -1,8 +1,19 @@
 """Who calls, and what each is answered where nothing else is said."""
 
-from dataclasses import dataclass
-from enum import Enum, StrEnum, auto
+from enum import StrEnum
 from typing import Final
+
+from tests.rights.answers import (
+    EXPIRED_TOKEN,
+    FORGED_TOKEN,
+    GONE,
+    NO_TOKEN,
+    SEES,
+    WRONG_ROLE,
+    WRONG_TYPE,
+    Answer,
+    Refused,
+)
 
 
 class Actor(StrEnum):
@@ -21,39 +32,20 @@ class Actor(StrEnum):
     SUSPENDED = "the owner of a suspended store"
     ADMIN = "an administrator"
     SERVICE = "a service"
+    USER_SERVICE = "the user service"
     EXPIRED_SERVICE = "a service with an expired token"
     FOREIGN_SERVICE = "a service with a token for another one"
 
 
-class Granted(Enum):
-    """The route's own success."""
-
-    SEES = auto()  # and the answer shows what the row says it shows
-    BLIND = auto()  # and the answer shows nothing of it
-    DONE = auto()  # whatever the answer shows
-
-
-@dataclass(frozen=True)
-class Refused:
-    status: int
-    code: str
-
-
-Answer = Granted | Refused
 Answers = dict[Actor, Answer]
-SEES, BLIND, DONE = Granted.SEES, Granted.BLIND, Granted.DONE
 
-NO_TOKEN: Final = Refused(401, "auth_required")
-WRONG_TYPE: Final = Refused(401, "wrong_token_type")
-WRONG_ROLE: Final = Refused(403, "role_not_allowed")
 NO_STORE: Final = Refused(403, "seller_not_active")
-GONE: Final = Refused(404, "not_found")
 
 PEOPLE: Final = tuple(Actor)[tuple(Actor).index(Actor.GUEST) : tuple(Actor).index(Actor.SERVICE)]
-SERVICES: Final = (Actor.SERVICE, Actor.EXPIRED_SERVICE, Actor.FOREIGN_SERVICE)
+SERVICES: Final = (Actor.SERVICE, Actor.USER_SERVICE, Actor.EXPIRED_SERVICE, Actor.FOREIGN_SERVICE)
 BAD_TOKENS: Final[Answers] = {
-    Actor.FORGED: Refused(401, "invalid_token"),
-    Actor.EXPIRED: Refused(401, "token_expired"),
+    Actor.FORGED: FORGED_TOKEN,
+    Actor.EXPIRED: EXPIRED_TOKEN,
     **dict.fromkeys(SERVICES, WRONG_TYPE),
 }
 STRANGERS: Final[Answers] = {Actor.ANONYMOUS: NO_TOKEN, **BAD_TOKENS}
@@ -95,12 +87,18 @@ def administrators() -> Answers:
     return STRANGERS | dict.fromkeys(PEOPLE, WRONG_ROLE) | {Actor.ADMIN: SEES}
 
 
+def collector() -> Answers:
+    """I, and of the services the one that exports and erases."""
+    return services() | {Actor.SERVICE: WRONG_ROLE}
+
+
 def services() -> Answers:
     """I."""
     return {
         **dict.fromkeys(Actor, WRONG_TYPE),
         Actor.ANONYMOUS: NO_TOKEN,
         Actor.SERVICE: SEES,
-        Actor.EXPIRED_SERVICE: Refused(401, "token_expired"),
-        Actor.FOREIGN_SERVICE: Refused(401, "invalid_token"),
+        Actor.USER_SERVICE: SEES,
+        Actor.EXPIRED_SERVICE: EXPIRED_TOKEN,
+        Actor.FOREIGN_SERVICE: FORGED_TOKEN,
     }

@@ -137,6 +137,7 @@ def _fixed(catalog: Catalog) -> dict[Actor, dict[str, str]]:
         Actor.FORGED: forger.access(new_id(), Role.ADMIN, str(new_id())),
         Actor.EXPIRED: catalog.signer.access(new_id(), Role.ADMIN, str(new_id()), lifetime_s=-60),
         Actor.SERVICE: ServiceTokens(key, "order-service").issue("catalog-service"),
+        Actor.USER_SERVICE: ServiceTokens(key, "user-service").issue("catalog-service"),
         Actor.EXPIRED_SERVICE: _expired_service(key),
         Actor.FOREIGN_SERVICE: ServiceTokens(key, "order-service").issue("user-service"),
     }

@@ -16,17 +16,14 @@ from tests.integration.catalog_service.rights.asked import (
     uploaded,
 )
 from tests.integration.catalog_service.rights.callers import (
-    BLIND,
-    DONE,
-    GONE,
     NO_STORE,
-    SEES,
     Actor,
     everybody,
     merchants,
     readers,
 )
 from tests.integration.catalog_service.rights.rows import Row
+from tests.rights.answers import BLIND, DONE, GONE, SEES
 
 FINDING: Final = (
     # What was found by words is tried in tests of its own: the index is filled by the worker.

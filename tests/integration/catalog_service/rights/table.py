@@ -14,5 +14,6 @@ ROWS: Final = (
     *buying.STORES,
     *buying.WISHLISTS,
     *buying.INTERNAL,
+    *buying.HELD,
     *buying.OPERATIONS,
 )
