@@ -63,6 +63,7 @@ async def notifications(
     wanted: Annotated[Filter, Depends(wanted_filter)],
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> NotificationList:
+    """List notifications, the newest first."""
     found = await deps.logs.newest(wanted, limit + 1)
     shown = found[:limit]
     next_cursor = encode_cursor(_NEWEST, None, shown[-1].id) if len(found) > limit else None

@@ -40,24 +40,28 @@ async def get_tree(request: Request, deps: Wired) -> Response:
     "", status_code=HTTPStatus.CREATED, response_model=CategoryRow, dependencies=_for_admins
 )
 async def create_category(body: CategoryIn, deps: Wired) -> Response:
+    """Add a category."""
     category = await categories.create(deps.database, body)
     return await _changed(deps, category, HTTPStatus.CREATED)
 
 
 @router.put("/{category_id}", response_model=CategoryRow, dependencies=_for_admins)
 async def update_category(category_id: str, body: CategoryEdit, deps: Wired) -> Response:
+    """Rename or describe a category."""
     category = await categories.update(deps.database, parse_id(category_id), body)
     return await _changed(deps, category)
 
 
 @router.post("/{category_id}/move", response_model=CategoryRow, dependencies=_for_admins)
 async def move_category(category_id: str, body: CategoryMove, deps: Wired) -> Response:
+    """Move a category with all below it."""
     category = await categories.move(deps.database, parse_id(category_id), body)
     return await _changed(deps, category)
 
 
 @router.delete("/{category_id}", status_code=HTTPStatus.NO_CONTENT, dependencies=_for_admins)
 async def delete_category(category_id: str, deps: Wired) -> Response:
+    """Delete a category that is empty."""
     await categories.delete(deps.database, parse_id(category_id))
     await deps.announcements.categories.drop(TREE)
     return Response(status_code=HTTPStatus.NO_CONTENT)

@@ -54,12 +54,14 @@ async def list_reviews(
     response_model=OwnReviewOut,
 )
 async def write_review(product_id: str, body: ReviewIn, principal: Author, deps: Wired) -> Response:
+    """Review a product that was bought."""
     review = await reviews.write(deps.database, principal, parse_id(product_id), body)
     return _answer(reviews.own_out(review), HTTPStatus.CREATED)
 
 
 @router.put("/reviews/{review_id}", response_model=OwnReviewOut)
 async def edit_review(review_id: str, body: ReviewIn, principal: Author, deps: Wired) -> Response:
+    """Change a review; it is moderated again."""
     changed = await reviews.edit(deps.database, principal, parse_id(review_id), body)
     await _announce(deps, changed)
     return _answer(reviews.own_out(changed.review))
@@ -67,6 +69,7 @@ async def edit_review(review_id: str, body: ReviewIn, principal: Author, deps: W
 
 @router.delete("/reviews/{review_id}", status_code=HTTPStatus.NO_CONTENT)
 async def delete_review(review_id: str, principal: Author, deps: Wired) -> Response:
+    """Delete a review."""
     await _announce(deps, await reviews.delete(deps.database, principal, parse_id(review_id)))
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
@@ -95,6 +98,7 @@ async def moderation_queue(
 async def moderate_review(
     review_id: str, body: VerdictIn, principal: Moderator, deps: Wired
 ) -> Response:
+    """Approve or reject a review."""
     changed = await reviews.moderate(deps.database, principal, parse_id(review_id), body)
     await _announce(deps, changed)
     return _answer(reviews.moderated_out(changed.review))

@@ -25,6 +25,7 @@ router = APIRouter(prefix="/api/sellers", tags=["sellers"], route_class=StrictRo
 
 @router.post("", status_code=HTTPStatus.CREATED, response_model=OwnStoreOut)
 async def apply(body: StoreIn, member: Member, deps: Wired) -> Response:
+    """Apply for a store."""
     store = await sellers.apply(deps.database, member.user_id, body)
     return _answer(store, HTTPStatus.CREATED, location=f"/api/sellers/{store.id}")
 
@@ -58,6 +59,7 @@ async def get_store(seller_id: str, viewer: MaybeUser, deps: Wired) -> Response:
 
 @router.put("/{seller_id}", response_model=OwnStoreOut)
 async def update_store(seller_id: str, body: StoreEdit, member: Member, deps: Wired) -> Response:
+    """Change a store."""
     wanted = parse_id(seller_id)
     return _answer(await sellers.update(deps.database, member.user_id, wanted, body))
 

@@ -68,12 +68,14 @@ async def add_named_wish(user_id: Owner, product_id: str, deps: Wired) -> Respon
 
 @router.delete("/{user_id}", status_code=HTTPStatus.NO_CONTENT)
 async def clear_wishlist(user_id: Owner, deps: Wired) -> Response:
+    """Clear the wishlist."""
     await wishlists.clear(deps.database, user_id)
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
 @router.delete("/{user_id}/{product_id}", status_code=HTTPStatus.NO_CONTENT)
 async def remove_wish(user_id: Owner, product_id: str, deps: Wired) -> Response:
+    """Take a product off the wishlist."""
     await wishlists.remove(deps.database, user_id, parse_id(product_id))
     return Response(status_code=HTTPStatus.NO_CONTENT)
 

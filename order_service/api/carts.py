@@ -34,18 +34,21 @@ USERS: Final = "user-service"
 
 @router.post("", response_model=CartView)
 async def add(user_id: PathUser, body: CartItemAdd, caller: CurrentUser, deps: Wired) -> Response:
+    """Put an item into the cart."""
     ensure_self(caller, user_id)
     return json_response(await deps.carts.add(user_id, body.variant_id, body.quantity))
 
 
 @router.get("", response_model=CartView)
 async def view(user_id: PathUser, caller: CurrentUser, deps: Wired) -> Response:
+    """Read the cart at the prices of now."""
     ensure_self(caller, user_id)
     return json_response(await deps.carts.view(user_id))
 
 
 @router.delete("", status_code=status.HTTP_204_NO_CONTENT)
 async def clear(user_id: PathUser, caller: CurrentUser, deps: Wired) -> Response:
+    """Empty the cart."""
     ensure_self(caller, user_id)
     await deps.carts.clear(user_id)
     return Response(status_code=status.HTTP_204_NO_CONTENT)
@@ -59,6 +62,7 @@ async def set_quantity(
     caller: CurrentUser,
     deps: Wired,
 ) -> Response:
+    """Set the quantity of an item."""
     ensure_self(caller, user_id)
     return json_response(await deps.carts.set_quantity(user_id, variant_id, body.quantity))
 
@@ -67,6 +71,7 @@ async def set_quantity(
 async def remove(
     user_id: PathUser, variant_id: PathVariant, caller: CurrentUser, deps: Wired
 ) -> Response:
+    """Take an item out of the cart."""
     ensure_self(caller, user_id)
     return json_response(await deps.carts.remove(user_id, variant_id))
 
@@ -89,6 +94,7 @@ async def _guest(body: CartMerge, request: Request) -> UUID:
 async def merge(
     user_id: PathUser, body: CartMerge, caller: CurrentUser, request: Request, deps: Wired
 ) -> Response:
+    """Bring a guest's cart into the own one."""
     ensure_self(caller, user_id)
     return json_response(await deps.carts.merge(user_id, await _guest(body, request)))
 

@@ -13,12 +13,14 @@ router = APIRouter(prefix="/api/coupons", route_class=StrictRoute, tags=["coupon
 
 @router.post("", status_code=status.HTTP_201_CREATED)
 async def create(body: NewCoupon, admin: Admin, deps: Wired) -> CouponView:
+    """Create a coupon."""
     del admin
     return _view(await deps.coupons.create(body))
 
 
 @router.get("", response_model=CouponList)
 async def page(request: Request, admin: Admin, deps: Wired, wish: Paged) -> Response:
+    """List coupons."""
     del admin
     coupons = await deps.coupons.page(wish.before_id, wish.limit)
     items = [_view(coupon).model_dump(mode="json") for coupon in coupons]

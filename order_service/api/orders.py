@@ -84,6 +84,7 @@ async def page(
     status: Annotated[OrderStatus | None, Query()] = None,
     user_id: Annotated[str | None, Query(alias="userId")] = None,
 ) -> Response:
+    """List orders, the newest first."""
     wanted = OrderFilter(
         user_id=parse_id(user_id) if user_id is not None else None,
         status=status,
@@ -97,11 +98,13 @@ async def page(
 
 @router.get("/api/orders/{order_id}", response_model=OrderView)
 async def detail(order_id: PathOrder, caller: CurrentUser, deps: Wired) -> Response:
+    """Read an order."""
     return json_response(order_document(await deps.orders.detail(caller, order_id)))
 
 
 @router.get("/api/orders/{order_id}/timeline", response_model=Timeline)
 async def timeline(order_id: PathOrder, caller: CurrentUser, deps: Wired) -> Response:
+    """Read what became of an order."""
     changes = await deps.orders.timeline(caller, order_id)
     return json_response({"items": [_timeline_entry(change) for change in changes]})
 
@@ -110,6 +113,7 @@ async def timeline(order_id: PathOrder, caller: CurrentUser, deps: Wired) -> Res
 async def move(
     order_id: PathOrder, body: StatusPatch, caller: CurrentUser, deps: Wired
 ) -> Response:
+    """Move an order to its next status."""
     moved = await deps.orders.move(caller, order_id, body.status, body.note)
     return json_response(order_document(moved))
 
@@ -118,6 +122,7 @@ async def move(
 async def cancel(
     order_id: PathOrder, caller: CurrentUser, deps: Wired, body: CancelOrder | None = None
 ) -> Response:
+    """Cancel an order."""
     reason = body.reason if body else None
     return json_response(order_document(await deps.orders.cancel(caller, order_id, reason)))
 

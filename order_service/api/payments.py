@@ -37,12 +37,14 @@ router = APIRouter(route_class=StrictRoute, tags=["payments"])
 async def start(
     order_id: PathOrder, body: StartPayment, caller: Buyer, deps: Wired, header: KeyHeader = None
 ) -> Response:
+    """Start a payment, or try it again."""
     key = key_from(header, body.key_in_camel, body.key_in_snake)
     return _answer(await deps.payments.start(caller, order_id, key, body))
 
 
 @router.get("/api/orders/{order_id}/payments", response_model=PaymentList)
 async def list_of(order_id: PathOrder, caller: Buyer, deps: Wired) -> Response:
+    """List the payments of an order."""
     return json_response({"items": await deps.payments.list_of(caller, order_id)})
 
 
@@ -58,6 +60,7 @@ async def refund(
     deps: Wired,
     header: KeyHeader = None,
 ) -> Response:
+    """Give money back."""
     key = key_from(header, body.key_in_camel, body.key_in_snake)
     return _answer(await deps.payments.refund(caller, payment_id, key, body))
 

@@ -21,6 +21,7 @@ async def add(
     deps: Wiring,
     response: Response,
 ) -> AddressResponse:
+    """Add an address; the first one is the default."""
     ensure_self(principal, user_id)
     address = await deps.addresses.add(user_id, body)
     response.headers["Location"] = f"/api/users/{user_id}/addresses/{address.id}"
@@ -29,6 +30,7 @@ async def add(
 
 @router.get("")
 async def of_user(user_id: PathUserId, principal: CurrentUser, deps: Wiring) -> AddressList:
+    """List the addresses, the default one first."""
     ensure_self(principal, user_id, admin_ok=True)
     found = await deps.addresses.of_user(user_id)
     return AddressList(items=[address_body(address) for address in found])
@@ -42,6 +44,7 @@ async def change(
     principal: CurrentUser,
     deps: Wiring,
 ) -> AddressResponse:
+    """Replace an address."""
     ensure_self(principal, user_id)
     return address_body(await deps.addresses.change(user_id, address_id, body))
 
@@ -50,6 +53,7 @@ async def change(
 async def remove(
     user_id: PathUserId, address_id: PathAddressId, principal: CurrentUser, deps: Wiring
 ) -> None:
+    """Remove an address; another one becomes the default."""
     ensure_self(principal, user_id)
     await deps.addresses.remove(user_id, address_id)
 
@@ -58,5 +62,6 @@ async def remove(
 async def make_default(
     user_id: PathUserId, address_id: PathAddressId, principal: CurrentUser, deps: Wiring
 ) -> AddressResponse:
+    """Make an address the default one."""
     ensure_self(principal, user_id)
     return address_body(await deps.addresses.make_default(user_id, address_id))

@@ -29,6 +29,7 @@ UNCACHED: Final = {"Cache-Control": "no-store"}
 async def login(
     body: LoginRequest, deps: Wiring, device: CallingDevice, request: Request, response: Response
 ) -> MergedTokenResponse | TokenResponse | MfaRequiredResponse:
+    """Log in by password."""
     response.headers.update(UNCACHED)
     issued = await deps.logins.login(body, device)
     if isinstance(issued, MfaNeeded):
@@ -46,6 +47,7 @@ async def challenge(
     request: Request,
     response: Response,
 ) -> MergedTokenResponse | TokenResponse:
+    """Finish a login with the second factor."""
     response.headers.update(UNCACHED)
     issued = await deps.logins.finish(body.mfa_token, body, device)
     guest = given_guest(request, body.guest_token)
@@ -57,6 +59,7 @@ async def challenge(
 async def refresh(
     body: RefreshRequest, deps: Wiring, device: CallingDevice, response: Response
 ) -> TokenResponse:
+    """Exchange a refresh token for new tokens."""
     response.headers.update(UNCACHED)
     return token_body(await deps.sessions.refresh(body.refresh_token, device))
 
@@ -65,6 +68,7 @@ async def refresh(
 async def visit(
     deps: Wiring, device: CallingDevice, response: Response, body: GuestRequest | None = None
 ) -> TokenResponse:
+    """Begin a visit as a guest."""
     del body
     response.headers.update(UNCACHED)
     return token_body(await deps.logins.visit(device))
@@ -72,15 +76,18 @@ async def visit(
 
 @router.post("/api/auth/logout", status_code=status.HTTP_204_NO_CONTENT)
 async def logout(principal: CurrentUser, deps: Wiring) -> None:
+    """End this session."""
     await deps.sessions.logout(principal)
 
 
 @router.post("/api/auth/logout-all", status_code=status.HTTP_204_NO_CONTENT)
 async def logout_all(principal: CurrentUser, deps: Wiring) -> None:
+    """End all own sessions."""
     await deps.sessions.logout_all(principal)
 
 
 @router.get("/.well-known/jwks.json")
 async def jwks(deps: Wiring, response: Response) -> dict[str, Any]:
+    """Read the public keys that tokens are signed with."""
     response.headers["Cache-Control"] = f"public, max-age={JWKS_REFETCH_S:.0f}"
     return deps.jwks()

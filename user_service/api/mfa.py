@@ -25,6 +25,7 @@ Holder = Annotated[Principal, Depends(require_role(Role.CUSTOMER, Role.SELLER, R
 async def enrol(
     body: EnrolRequest, holder: Holder, deps: Wiring, caller: CallerAddress, response: Response
 ) -> EnrolResponse:
+    """Begin to set up an authenticator."""
     response.headers["Cache-Control"] = "no-store"
     enrolment = await deps.second_factor.enrol(holder, caller, body.password)
     return EnrolResponse(secret=enrolment.secret, otpauth_uri=enrolment.uri)
@@ -34,6 +35,7 @@ async def enrol(
 async def confirm(
     body: ConfirmRequest, holder: Holder, deps: Wiring, response: Response
 ) -> RecoveryCodesResponse:
+    """Turn two-step login on with a first code."""
     response.headers["Cache-Control"] = "no-store"
     codes = await deps.second_factor.confirm(holder, body.code)
     return RecoveryCodesResponse(recovery_codes=codes)
@@ -43,4 +45,5 @@ async def confirm(
 async def disable(
     body: DisableRequest, holder: Holder, deps: Wiring, caller: CallerAddress
 ) -> None:
+    """Turn two-step login off."""
     await deps.second_factor.disable(holder, caller, body.password, body)

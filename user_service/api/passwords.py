@@ -31,6 +31,7 @@ async def change_password(
     caller: CallerAddress,
     if_match: IfMatch,
 ) -> None:
+    """Change the own password and end all other sessions."""
     ensure_self(principal, user_id)
     await deps.password_changes.change(
         body, caller=principal, caller_ip=caller, expected_versions=if_match
@@ -41,10 +42,12 @@ async def change_password(
 async def forgot_password(
     body: ForgotRequest, deps: Wiring, caller: CallerAddress
 ) -> MailedResponse:
+    """Ask for a link to reset the password."""
     await deps.password_resets.ask(body.email, caller)
     return _MAILED
 
 
 @router.post("/api/auth/password/reset", status_code=status.HTTP_204_NO_CONTENT, tags=["auth"])
 async def reset_password(body: ResetRequest, deps: Wiring) -> None:
+    """Set a new password with the token of the link."""
     await deps.password_resets.reset(body)

@@ -24,6 +24,7 @@ async def devices(
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     cursor: Annotated[str | None, Query(max_length=MAX_LENGTH)] = None,
 ) -> SessionList:
+    """List the devices that are logged in."""
     page = devices_body(await deps.sessions.of_user(principal, cursor, limit))
     response.headers["Cache-Control"] = "no-store"
     if page.next_cursor:
@@ -34,4 +35,5 @@ async def devices(
 
 @router.delete("/{session_id}", status_code=status.HTTP_204_NO_CONTENT)
 async def end(session_id: PathSessionId, principal: CurrentUser, deps: Wiring) -> None:
+    """End one of the own sessions."""
     await deps.sessions.end(principal, session_id)

@@ -41,6 +41,7 @@ Admin = Annotated[Principal, Depends(require_role(Role.ADMIN))]
 async def register(
     body: RegisterRequest, deps: Wiring, caller: CallerAddress, response: Response
 ) -> UserResponse:
+    """Open an account."""
     user = await deps.users.register(body, caller)
     response.headers["Location"] = f"/api/users/{user.id}"
     response.headers["ETag"] = etag(user.version)
@@ -74,6 +75,7 @@ async def users(
 async def profile(
     user_id: PathUserId, principal: CurrentUser, deps: Wiring, response: Response
 ) -> UserResponse:
+    """Read a profile."""
     ensure_self(principal, user_id, admin_ok=True)
     user = await deps.users.profile(user_id)
     response.headers["ETag"] = etag(user.version)
@@ -91,6 +93,7 @@ async def update(
     if_match: IfMatch,
     response: Response,
 ) -> UserResponse:
+    """Change a profile; another e-mail address needs the current password."""
     ensure_self(principal, user_id, admin_ok=True)
     user = await deps.users.update(
         user_id, body, caller=principal, caller_ip=caller, expected_versions=if_match
@@ -118,6 +121,7 @@ async def erase(
 async def set_role(
     user_id: PathUserId, body: RoleRequest, admin: Admin, deps: Wiring
 ) -> UserResponse:
+    """Set the role of an account."""
     return user_body(await deps.users.set_role(user_id, body.role, by=admin))
 
 
@@ -125,6 +129,7 @@ async def set_role(
 async def set_status(
     user_id: PathUserId, body: StatusRequest, admin: Admin, deps: Wiring
 ) -> UserResponse:
+    """Suspend or reinstate an account."""
     return user_body(await deps.users.set_status(user_id, body.status, by=admin))
 
 
