@@ -62,6 +62,7 @@ async def test_a_file_that_kills_every_worker_is_given_up_and_the_next_is_import
     deadly = {"SHOP_IMPORT_LEASE_S": "0.5", "SHOP_CRASH_AT": "catalog.import_before_commit"}
     category = await first_category(seller)
     prefix = f"DIE{uuid4().hex[:12]}"
+    whole.kill("catalog-worker")  # one that is asked to stop would finish what it began
     sent = await send(seller, file_of(prefix, category))
     for _ in range(MAX_ATTEMPTS):
         whole.start_process("catalog-worker", deadly, wait=False)

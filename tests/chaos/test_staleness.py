@@ -56,6 +56,7 @@ class Watch:
     stale: list[str] = field(default_factory=list)
     reads: int = 0
     is_writing: bool = True
+    is_refused: bool = False
 
     @property
     def path(self) -> str:
@@ -71,8 +72,11 @@ class Watch:
             kept = {name: self.product[name] for name in ("description", "categoryId")}
             body = {**kept, "name": f"Name {uuid4()}"}
             answer = await http.put(self.path, json=body, headers=self.headers)
-            assert answer.status_code == 200, answer.text
-            self.acknowledged.append((time.monotonic(), answer.json()["version"]))
+            if is_refused_without_redis(answer):
+                self.is_refused = True
+            else:
+                assert answer.status_code == 200, answer.text
+                self.acknowledged.append((time.monotonic(), answer.json()["version"]))
             await asyncio.sleep(WRITE_PAUSE_S)
 
     async def read(self, http: httpx2.AsyncClient, *, forever: bool = True) -> None:
@@ -95,6 +99,11 @@ class Watch:
     async def written(self, more: int) -> None:
         count = len(self.acknowledged) + more
         await eventually(partial(self.has_written, count), timeout_s=30, what="more writes")
+
+
+def is_refused_without_redis(answer: httpx2.Response) -> bool:
+    """Sellers change nothing while nobody can tell whether they still are sellers."""
+    return answer.status_code == 503 and answer.json()["code"] == "revocation_unknown"
 
 
 @asynccontextmanager
@@ -163,12 +172,15 @@ async def test_nor_is_it_when_redis_goes_and_comes_back(
     disturb: Callable[[NativeStack], None],
     restore: Callable[[NativeStack], None],
 ) -> None:
-    """The last change falls into the outage: only repeated drops bring it to everybody."""
+    """A caller is remembered for half a second: so long changes are taken after Redis went.
+
+    The last one falls into the outage: only repeated drops bring it to everybody.
+    """
     async with watched(two_catalogs, seller) as watch:
         await watch.written(20)
         disturb(whole)
         try:
-            await watch.written(20)
+            await eventually(lambda: watch.is_refused, timeout_s=30, what="a refused write")
             watch.is_writing = False
             await eventually(partial(_has_settled, watch))
         finally:

@@ -59,7 +59,7 @@ class Mint:
             "jti": str(uuid4()),
             "role": "CUSTOMER",
             "iat": now,
-            "exp": now + 600,
+            "exp": now + 1800,
         }
         return _changed(usual, changes)
 
@@ -344,16 +344,16 @@ TYPES: Final = ("rt+jwt", "service+jwt", "mfa+jwt", "JWT", "jwt", "AT+JWT", "id_
 EXPIRIES: Final[Mapping[str, Any]] = {
     "missing": ...,
     "null": None,
-    "in milliseconds": _in(600) * 1000,
+    "in milliseconds": _in(1800) * 1000,
     "huge": 10**30,
     "far": FAR,
     "a day away": _in(86_400),
     "negative": -1,
     "0": 0,
-    "a fraction": _in(600.5),
-    "text": str(int(_in(600))),
+    "a fraction": _in(1800.5),
+    "text": str(int(_in(1800))),
     "true": True,
-    "a list": [_in(600)],
+    "a list": [_in(1800)],
     "an object": {},
 }
 

@@ -7,7 +7,7 @@ from shop.stack.native import NativeStack
 from tests.fuzz import campaign
 from tests.fuzz.__main__ import lines
 
-REQUESTS = 2_000
+REQUESTS = 800
 SEED = 20_261_123
 
 

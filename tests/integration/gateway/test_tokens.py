@@ -25,7 +25,7 @@ def claims(**changes: Any) -> dict[str, Any]:
         "jti": uuid4().hex,
         "role": "CUSTOMER",
         "iat": now,
-        "exp": now + 600,
+        "exp": now + 1800,
     }
     return {name: value for name, value in (usual | changes).items() if value is not None}
 

@@ -46,7 +46,7 @@ def claims(**changes: Any) -> dict[str, Any]:
         "jti": "session-1",
         "role": "CUSTOMER",
         "iat": moment,
-        "exp": moment + 600,
+        "exp": moment + 1800,
     }
     return standard | changes
 
