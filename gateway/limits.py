@@ -132,6 +132,10 @@ class LocalLimiter:
     def __init__(self) -> None:
         self._rings: OrderedDict[str, deque[float]] = OrderedDict()
 
+    @property
+    def is_empty(self) -> bool:
+        return not self._rings
+
     def check(self, subjects: Sequence[Subject], now: float) -> Verdict:
         """Count a request where every subject has room for it."""
         rings = [self._recent(subject.key, now) for subject in subjects]
@@ -209,7 +213,7 @@ class Limiter:
         self._local = LocalLimiter()
         self._clock = clock
         self._doubted_until = 0.0
-        pipe.on_change = self._doubt
+        pipe.on_change = self._connection_changed
 
     def set_limit(self, policy: str, limit: int) -> None:
         """Change a limit from the next request on. Raises KeyError, or ValueError below 1."""
@@ -246,6 +250,11 @@ class Limiter:
         if not verdict.is_admitted:
             _BY_PROCESS.inc()
         return verdict
+
+    def _connection_changed(self) -> None:
+        """Doubt Redis, unless this process has let nothing in that it could have forgotten."""
+        if not self._local.is_empty:
+            self._doubt()
 
     def _doubt(self) -> None:
         """From now on for a window Redis may not know all that this process has let in."""

@@ -205,3 +205,14 @@ async def test_after_a_minute_with_redis_its_word_alone_counts() -> None:
     verdicts = [await limiter.check(subject) for _ in range(7)]
 
     assert all(verdict.is_admitted and verdict.is_shared for verdict in verdicts)
+
+
+async def test_the_first_connection_of_a_process_leaves_the_word_to_redis() -> None:
+    pipe = Pipe()
+    limiter = limiter_on(pipe)
+    subject = limiter.subject("u:1", "default")
+    pipe.on_change()
+
+    verdicts = [await limiter.check(subject) for _ in range(7)]
+
+    assert all(verdict.is_admitted for verdict in verdicts)
