@@ -1,11 +1,11 @@
 """What is written down of each request: metrics, and a line in the log where it matters."""
 
 import time
-from typing import Any, Final
+from typing import Final
 
 import structlog
 
-from common_lib.telemetry import LATENCY, REQUESTS
+from common_lib.telemetry import metric_children
 from gateway.routes import Route
 
 log = structlog.get_logger(__name__)
@@ -26,7 +26,7 @@ def account(
     """Count a request that began at `started` (time.perf_counter); log it if sampled or failed."""
     elapsed_s = time.perf_counter() - started
     prefix = route.prefix if route else "none"
-    requests, latency = _children(method, prefix, status)
+    requests, latency = metric_children(method, prefix, status)
     requests.inc()
     latency.observe(elapsed_s)
     if is_sampled or status >= _SERVER_ERROR:
@@ -38,16 +38,3 @@ def account(
             duration_ms=round(elapsed_s * 1000, 3),
             request_id=request_id.decode("latin-1"),
         )
-
-
-_metric_children: dict[tuple[str, str, int], tuple[Any, Any]] = {}
-
-
-def _children(method: str, prefix: str, status: int) -> tuple[Any, Any]:
-    """Return ready metric children: looking labels up anew costs more than counting."""
-    found = _metric_children.get((method, prefix, status))
-    if found is None:
-        label = method if method in METHODS else "OTHER"
-        found = (REQUESTS.labels(label, prefix, str(status)), LATENCY.labels(label, prefix))
-        _metric_children[method, prefix, status] = found
-    return found

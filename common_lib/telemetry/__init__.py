@@ -267,7 +267,7 @@ class _Exchange:
 
 def count(method: str, route: str, status: int, elapsed_s: float) -> None:
     """Count an answered request; `route` is a template, never a path."""
-    requests, latency = _children(method, route, status)
+    requests, latency = metric_children(method, route, status)
     requests.inc()
     latency.observe(elapsed_s)
 
@@ -298,7 +298,7 @@ _known_methods: Final = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEA
 _metric_children: dict[tuple[str, str, int], tuple[Any, Any]] = {}
 
 
-def _children(method: str, route: str, status: int) -> tuple[Any, Any]:
+def metric_children(method: str, route: str, status: int) -> tuple[Any, Any]:
     """Return ready metric children: looking labels up anew costs more than counting."""
     found = _metric_children.get((method, route, status))
     if found is None:
