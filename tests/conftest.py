@@ -25,6 +25,7 @@ from common_lib.database import Database
 from common_lib.settings import DatabaseSettings
 from shop.migrations import upgrade
 from shop.stack.edge import Edge
+from shop.stack.errors import StackError
 from shop.stack.layout import Layout
 from shop.stack.native import NativeStack
 from shop.stack.progress import Progress
@@ -64,6 +65,10 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NativeStack]:
     try:
         stack.start_parts()
         stack.migrate()
+    except StackError:
+        stack.stop()  # the error points to logs that stay
+        raise
+    try:
         yield stack
     finally:
         stack.reset()

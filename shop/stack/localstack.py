@@ -68,6 +68,8 @@ def _environment(files: Path, port: int) -> dict[str, str]:
         "SQS_ENDPOINT_STRATEGY": "path",
         "FILESYSTEM_ROOT": str(files),
         "TMPDIR": str(files / "tmp"),
+        # It reads its index of plugins half written if another LocalStack starts beside it.
+        "XDG_CACHE_HOME": str(files / "cache"),
         "SERVICES": AWS_SERVICES,
         "SQS_CLOUDWATCH_METRICS_REPORT_INTERVAL": "5",
         "S3_SKIP_SIGNATURE_VALIDATION": "0",

@@ -1,10 +1,15 @@
 """Which port everything listens on, and who holds a port that is taken."""
 
+import fcntl
+import os
 import random
 import socket
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
+from functools import cache
 from pathlib import Path
+from typing import BinaryIO
 
 from shop.stack.errors import StackError
 
@@ -16,6 +21,9 @@ HIGHEST_PORT = 65535
 OFFSET_VARIABLE = "SHOP_PORT_OFFSET"
 # Below where outgoing connections take theirs from, so a killed server finds its port free.
 FREE_PORT_RANGE = range(20_000, 32_000)
+
+# What this program was given; its own locks would not stop it from being given them again.
+_claimed: set[int] = set()
 
 
 @dataclass(frozen=True)
@@ -60,7 +68,7 @@ class Ports:
 
     @classmethod
     def free(cls) -> "Ports":
-        """Ports nobody listens on at this moment, each different."""
+        """Ports of our own, each different: see `free_ports`."""
         return cls(**dict(zip(cls.names(), free_ports(len(cls.names())), strict=True)))
 
     def of(self, name: str) -> int:
@@ -75,15 +83,44 @@ def port_variable(name: str) -> str:
     return f"SHOP_{name.replace('-', '_').upper()}_PORT"
 
 
-def free_ports(count: int) -> list[int]:
-    """Random ports outside the ephemeral range that can be bound on loopback just now."""
-    candidates = random.sample(FREE_PORT_RANGE, len(FREE_PORT_RANGE))
+def free_ports(count: int, within: range = FREE_PORT_RANGE) -> list[int]:
+    """Random ports nobody listens on, kept from all who ask here until this program ends.
+
+    Raises StackError if there are not as many left.
+    """
+    candidates = random.sample(within, len(within))
     found: list[int] = []
     while len(found) < count:
+        if not candidates:
+            raise StackError(
+                f"no free port is left between {within.start} and {within.stop - 1}",
+                "end the programs that listen there",
+            )
         port = candidates.pop()
-        if not is_taken(port):
+        if _claim(port) and not is_taken(port):
             found.append(port)
     return found
+
+
+def _claim(port: int) -> bool:
+    """Lock the byte of that number in a file all programs share; the lock ends with the program.
+
+    Two stacks that choose at once would otherwise take a port that the other has yet to open.
+    """
+    if port in _claimed:
+        return False
+    try:
+        fcntl.lockf(_claims(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+    except OSError:
+        return False
+    _claimed.add(port)
+    return True
+
+
+@cache
+def _claims() -> BinaryIO:
+    path = Path(tempfile.gettempdir()) / f"shop-ports-{os.getuid()}.lock"
+    return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600), "rb+")
 
 
 def is_taken(port: int) -> bool:

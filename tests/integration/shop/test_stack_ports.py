@@ -3,14 +3,16 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from shop.stack import ports
+from shop.stack import localstack, ports
 from shop.stack.errors import StackError
-from shop.stack.layout import REPOSITORY
+from shop.stack.layout import REPOSITORY, Layout
 from shop.stack.ports import Ports
+from shop.stack.progress import Progress
 
 
 @pytest.fixture
@@ -25,6 +27,51 @@ def test_free_ports_differ_and_lie_below_the_ephemeral_range() -> None:
     found = [port for _, port in Ports.free().items()]
     assert len(set(found)) == len(found)
     assert all(20_000 <= port < 32_000 for port in found)
+
+
+def test_two_programs_are_never_given_the_same_port() -> None:
+    few = range(19_000, 19_100)
+    program = (
+        f"from shop.stack.ports import *; print(*free_ports(40, {few!r}), flush=True); input()"
+    )
+    with subprocess.Popen(
+        (sys.executable, "-c", program), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        theirs = {int(port) for port in other.stdout.readline().split()}
+        ours = set(ports.free_ports(40, few))
+        other.communicate("\n")
+    assert len(theirs) == len(ours) == 40
+    assert not ours & theirs
+
+
+def test_what_is_given_out_once_is_not_given_again() -> None:
+    few = range(19_100, 19_140)
+    first, second = ports.free_ports(15, few), ports.free_ports(15, few)
+    assert not set(first) & set(second)
+
+
+def test_a_range_that_is_used_up_is_told() -> None:
+    with pytest.raises(StackError, match="no free port is left between 19140 and 19142"):
+        ports.free_ports(4, range(19_140, 19_143))
+
+
+def test_localstack_ends_when_its_port_is_taken(taken_port: int, tmp_path: Path) -> None:
+    layout = Layout.for_tests(tmp_path)
+    layout = replace(layout, ports=replace(layout.ports, localstack=taken_port))
+    localstack.prepare(layout, Progress.silent())
+    spec = localstack.spec(layout)
+    ended = subprocess.run(
+        spec.argv,
+        env=spec.env,
+        cwd=spec.cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert ended.returncode == 1
+    assert f"127.0.0.1:{taken_port}: [Errno 98] Address already in use" in ended.stderr
 
 
 def test_a_taken_port_is_told_with_its_holder(taken_port: int) -> None:
