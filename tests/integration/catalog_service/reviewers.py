@@ -75,9 +75,3 @@ async def rating(catalog: Catalog, product: UUID) -> tuple[Decimal, int, int]:
     query = sa.text("SELECT avg_rating, review_count, version FROM products WHERE id = :id")
     row = (await catalog.rows(query, id=product.bytes))[0]
     return row[0], int(row[1]), int(row[2])
-
-
-def assert_problem(answer: httpx2.Response, status: int, code: str | None = None) -> None:
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert code in {None, answer.json()["code"]}, answer.text

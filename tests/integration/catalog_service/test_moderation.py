@@ -10,13 +10,13 @@ from common_lib.auth import Role
 from tests.integration.catalog_service.conftest import Catalog
 from tests.integration.catalog_service.reviewers import (
     PUBLIC,
-    assert_problem,
     decide,
     new_product,
     rating,
     somebody,
     written,
 )
+from tests.problems import assert_problem
 
 
 async def test_the_queue_shows_what_waits_oldest_first(catalog: Catalog) -> None:

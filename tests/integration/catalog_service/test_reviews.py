@@ -14,7 +14,6 @@ from common_lib.ids import new_id
 from tests.integration.catalog_service.conftest import Catalog
 from tests.integration.catalog_service.reviewers import (
     PUBLIC,
-    assert_problem,
     buyer_of,
     decide,
     listed,
@@ -24,6 +23,7 @@ from tests.integration.catalog_service.reviewers import (
     written,
 )
 from tests.integration.catalog_service.test_purchases import deliver, told
+from tests.problems import assert_problem
 
 NO_RATINGS: Final[list[Any]] = [0, 6, -1, 2**31, 2**70, 4.5, 5.0, "5", True, None, [], {}]
 
