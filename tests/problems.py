@@ -11,3 +11,9 @@ def assert_problem(answer: httpx2.Response, status: int, code: str | None = None
     assert document["status"] == status
     assert document["requestId"]
     assert code in {None, document["code"]}, document
+
+
+def code_of(answer: httpx2.Response) -> str | None:
+    """Return the `code` of a problem; None where the answer is none."""
+    code: str | None = answer.json().get("code")
+    return code

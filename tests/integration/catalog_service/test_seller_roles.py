@@ -22,8 +22,8 @@ from common_lib.ids import new_id
 from shop.stack.native import NativeStack
 from tests.integration.catalog_service.conftest import Catalog, OpenCatalog
 from tests.integration.catalog_service.test_sellers import apply, decide
-from tests.integration.order_service.neighbours import free_port, served
 from tests.integration.user_service.conftest import user_settings
+from tests.serving import free_port, served
 from tests.shopper import Shopper
 from tests.waiting import eventually
 from user_service.main import build_app

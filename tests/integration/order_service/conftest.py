@@ -25,8 +25,9 @@ from shop.migrations import upgrade
 from shop.payment_sandbox import SandboxSettings
 from shop.payment_sandbox import build_app as build_sandbox
 from shop.stack.native import NativeStack
-from tests.integration.order_service.neighbours import Neighbours, free_port, served
+from tests.integration.order_service.neighbours import Neighbours
 from tests.integration.order_service.proxy import Wire, wire_to
+from tests.serving import free_port, served
 from tests.shopper import Shopper
 
 SECRET = "a-webhook-secret-of-the-tests"
@@ -71,6 +72,13 @@ class OpenShop:
 
     async def one(self, sql: str, **values: Any) -> Any:
         return (await self.rows(sql, **values))[0][0]
+
+    async def orders_of(self, shopper: Shopper) -> int:
+        count: int = await self.one(
+            "SELECT COUNT(*) FROM orders WHERE user_id = UNHEX(REPLACE(:id, '-', ''))",
+            id=shopper.user_id,
+        )
+        return count
 
     async def events_of(self, order_id: str) -> list[str]:
         rows = await self.rows(

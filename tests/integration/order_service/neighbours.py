@@ -1,22 +1,15 @@
 """The order service's neighbours over real HTTP, with their rules and no database of their own."""
 
-import asyncio
-import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
 
 import orjson
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp
-
-from tests.waiting import eventually
 
 JSON = "application/json"
 
@@ -179,40 +172,3 @@ class Neighbours:
 
 def _answer(status: int, body: dict[str, Any]) -> Response:
     return Response(orjson.dumps(body), status_code=status, media_type=JSON)
-
-
-# Bound from the moment a port is chosen, so that nothing else is given it before it is served.
-_reserved: dict[int, socket.socket] = {}
-
-
-def free_port() -> int:
-    """Return a port that stays reserved until `served` takes it."""
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    port: int = listener.getsockname()[1]
-    _reserved[port] = listener
-    return port
-
-
-@asynccontextmanager
-async def served(app: ASGIApp, port: int) -> AsyncIterator[str]:
-    """Serve an app on a port of this machine for as long as the block lasts; yields its URL."""
-    config = uvicorn.Config(
-        app, host="127.0.0.1", port=port, log_config=None, access_log=False, lifespan="on"
-    )
-    server = _Server(config)
-    task = asyncio.create_task(server.serve(sockets=[_reserved.pop(port)]))
-    await eventually(lambda: server.started or task.done(), what="the server listens")
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        await task
-
-
-class _Server(uvicorn.Server):
-    """uvicorn that leaves the test run's own signal handling alone."""
-
-    @contextmanager
-    def capture_signals(self) -> Any:
-        yield

@@ -2,7 +2,6 @@
 
 from uuid import uuid4
 
-import httpx2
 import pytest
 
 from common_lib.auth import Role
@@ -13,6 +12,7 @@ from common_lib.ids import new_id
 from common_lib.money import Money
 from order_service.consumers import cart_events
 from tests.integration.order_service.conftest import OpenShop
+from tests.problems import code_of
 from tests.shopper import Shopper, at_once
 
 
@@ -21,11 +21,6 @@ async def cart_of(shopper: Shopper) -> dict[str, object]:
     assert answer.status_code == 200, answer.text
     cart: dict[str, object] = answer.json()
     return cart
-
-
-def code_of(answer: httpx2.Response) -> str | None:
-    code: str | None = answer.json().get("code")
-    return code
 
 
 async def test_a_cart_adds_up_at_the_catalogs_prices(shop: OpenShop) -> None:

@@ -9,6 +9,7 @@ import pytest
 from common_lib.auth import Role
 from order_service.settings import Settings
 from tests.integration.order_service.conftest import OpenIt, OpenShop
+from tests.problems import code_of
 from tests.shopper import Shopper, at_once, line
 
 
@@ -21,11 +22,6 @@ async def placed(shop: OpenShop, shopper: Shopper, **body: Any) -> dict[str, Any
 
 async def move(who: Shopper, order_id: str, status: str) -> httpx2.Response:
     return await who.request("PATCH", f"/api/orders/{order_id}/status", json={"status": status})
-
-
-def code_of(answer: httpx2.Response) -> str | None:
-    code: str | None = answer.json().get("code")
-    return code
 
 
 @pytest.mark.parametrize("path", ["", "/timeline", "/payments"])

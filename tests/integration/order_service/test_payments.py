@@ -11,6 +11,7 @@ import pytest
 from common_lib.auth import Role
 from shop.payment_sandbox import sign
 from tests.integration.order_service.conftest import SECRET, OpenIt, OpenShop
+from tests.problems import code_of
 from tests.shopper import Shopper, at_once, line
 from tests.waiting import eventually
 
@@ -62,11 +63,6 @@ async def send(
         "Content-Type": "application/json",
     }
     return await shop.http.post(WEBHOOKS, content=raw, headers=headers)
-
-
-def code_of(answer: httpx2.Response) -> str | None:
-    code: str | None = answer.json().get("code")
-    return code
 
 
 async def test_a_payment_confirms_the_order(shop: OpenShop) -> None:

@@ -12,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from tests.integration.order_service.neighbours import free_port, served
 from tests.integration.user_service.conftest import Open, Served
+from tests.serving import free_port, served
 from tests.shopper import ADDRESS, Shopper
 from user_service.clients.exports import PARTS
 

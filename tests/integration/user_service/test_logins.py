@@ -15,8 +15,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tests.integration.order_service.neighbours import free_port, served
 from tests.integration.user_service.conftest import Open, Served
+from tests.serving import free_port, served
 from tests.shopper import Shopper, at_once
 from tests.waiting import eventually
 

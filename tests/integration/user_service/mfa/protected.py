@@ -86,11 +86,6 @@ async def forget_steps(app: Served, held: Protected) -> None:
     held.step = 0
 
 
-def code_of(answer: httpx2.Response) -> str:
-    code: str = answer.json()["code"]
-    return code
-
-
 def wrong(held: Protected) -> str:
     """Return a code that none of the steps around now has."""
     around = int(time.time()) // 30

@@ -11,13 +11,13 @@ from shop.stack.key_files import create_if_absent
 from tests.integration.user_service.conftest import Open, Served
 from tests.integration.user_service.mfa.protected import (
     challenge,
-    code_of,
     forget_steps,
     login,
     mfa_token,
     protected,
     wrong,
 )
+from tests.problems import code_of
 from tests.shopper import at_once
 from user_service.models import TotpCredential
 

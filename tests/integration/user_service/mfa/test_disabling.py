@@ -6,7 +6,6 @@ import sqlalchemy as sa
 from tests.integration.user_service.conftest import Served
 from tests.integration.user_service.mfa.protected import (
     challenge,
-    code_of,
     confirm,
     disable,
     enrol,
@@ -15,6 +14,7 @@ from tests.integration.user_service.mfa.protected import (
     protected,
     wrong,
 )
+from tests.problems import code_of
 
 
 async def test_disabling_takes_the_password_and_a_code(app: Served) -> None:

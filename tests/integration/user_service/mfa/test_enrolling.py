@@ -10,7 +10,6 @@ import sqlalchemy as sa
 from tests.integration.user_service.conftest import Open, Served
 from tests.integration.user_service.mfa.protected import (
     challenge,
-    code_of,
     confirm,
     disable,
     enrol,
@@ -18,6 +17,7 @@ from tests.integration.user_service.mfa.protected import (
     mfa_token,
     protected,
 )
+from tests.problems import code_of
 from tests.shopper import at_once
 from user_service.models import RecoveryCode, TotpCredential
 from user_service.services.field_cipher import FieldCipher

@@ -7,12 +7,12 @@ from tests.integration.user_service.conftest import Served
 from tests.integration.user_service.mfa.protected import (
     challenge,
     change_credential,
-    code_of,
     disable,
     mfa_token,
     protected,
     wrong,
 )
+from tests.problems import code_of
 from tests.shopper import at_once
 
 

@@ -8,7 +8,8 @@ import sqlalchemy as sa
 
 from common_lib.ids import new_id
 from tests.integration.user_service.conftest import Served
-from tests.integration.user_service.mfa.protected import challenge, code_of, mfa_token, protected
+from tests.integration.user_service.mfa.protected import challenge, mfa_token, protected
+from tests.problems import code_of
 from tests.shopper import at_once
 
 

@@ -1,7 +1,8 @@
 """A recovery code stands in for the authenticator, once."""
 
 from tests.integration.user_service.conftest import Served
-from tests.integration.user_service.mfa.protected import challenge, code_of, mfa_token, protected
+from tests.integration.user_service.mfa.protected import challenge, mfa_token, protected
+from tests.problems import code_of
 from tests.shopper import at_once
 
 

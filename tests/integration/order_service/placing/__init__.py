@@ -1,0 +1,1 @@
+"""POST /api/orders: one key, one order, whatever happens in between."""

@@ -1,0 +1,48 @@
+"""Apps served over real HTTP in the test's own process, for as long as a block lasts."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from tests.waiting import eventually
+
+# Bound from the moment a port is chosen, so that nothing else is given it before it is served.
+_reserved: dict[int, socket.socket] = {}
+
+
+def free_port() -> int:
+    """Return a port that stays reserved until `served` takes it."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    port: int = listener.getsockname()[1]
+    _reserved[port] = listener
+    return port
+
+
+@asynccontextmanager
+async def served(app: ASGIApp, port: int) -> AsyncIterator[str]:
+    """Serve an app on a port of this machine for as long as the block lasts; yields its URL."""
+    config = uvicorn.Config(
+        app, host="127.0.0.1", port=port, log_config=None, access_log=False, lifespan="on"
+    )
+    server = _Server(config)
+    task = asyncio.create_task(server.serve(sockets=[_reserved.pop(port)]))
+    await eventually(lambda: server.started or task.done(), what="the server listens")
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        await task
+
+
+class _Server(uvicorn.Server):
+    """uvicorn that leaves the test run's own signal handling alone."""
+
+    @contextmanager
+    def capture_signals(self) -> Any:
+        yield
