@@ -165,11 +165,12 @@ Outcome = HeldStock | DomainError
 
 @dataclass(frozen=True, slots=True)
 class StockView:
-    """What one transaction locked and read: counters, offers, reservations that exist already."""
+    """What one transaction locked or read: counters, offers, reservations that exist already."""
 
     levels: Mapping[UUID, StockLevel]
     offers: Mapping[UUID, Offer]
     known: Mapping[UUID, HeldStock]
+    is_locked: bool = True
 
 
 @dataclass(slots=True)
@@ -193,6 +194,18 @@ class Admission:
             for command, outcome in zip(self.commands, self.outcomes, strict=True)
             if isinstance(outcome, DomainError)
         }
+
+    def is_ample(self) -> bool:
+        """Tell whether the stock stays above every threshold: then no counter need be locked."""
+        is_short = any(isinstance(outcome, InsufficientStock) for outcome in self.outcomes)
+        return not is_short and all(
+            self.available(variant_id) > self.view.levels[variant_id].reorder_level
+            for variant_id in self.taken
+        )
+
+    def taken_in_order(self) -> list[tuple[UUID, int]]:
+        """Return the units taken of each variant in lock order."""
+        return sorted(self.taken.items(), key=lambda taken: taken[0].int)
 
     def sold_out(self) -> frozenset[UUID]:
         return frozenset(v for v in self.view.levels if self.available(v) <= 0)

@@ -6,6 +6,7 @@ through the driver's own escaping.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -26,11 +27,11 @@ from common_lib.ids import new_id
 from common_lib.outbox import INSERT_OUTBOX, outbox_values
 
 # FORCE INDEX: on a small table the optimizer would scan, and lock or wait for strangers' rows.
-_LOCK_LEVELS: Final = (
+_SELECT_LEVELS: Final = (
     "SELECT variant_id, quantity, reserved, reorder_level FROM inventory FORCE INDEX (PRIMARY)"
-    " WHERE variant_id IN ({variants}) ORDER BY variant_id FOR UPDATE"
+    " WHERE variant_id IN ({variants}) ORDER BY variant_id"
 )
-# Read before the counters are locked, so that others wait the shorter for them.
+_LOCK_LEVELS: Final = _SELECT_LEVELS + " FOR UPDATE"
 _SELECT_OFFERS: Final = (
     "SELECT v.id, v.product_id, p.seller_id, v.sku, p.name, v.name, v.price_minor, v.currency,"
     " v.is_active AND p.status = 'ACTIVE' AND COALESCE(s.status = 'ACTIVE', TRUE)"
@@ -62,15 +63,22 @@ _INSERT_MOVEMENTS: Final = (
 # The guard fails loudly: NULL is refused (strict mode), and the COMMIT behind it in the same packet
 # is not reached. The CHECK on the table stands behind that.
 _TAKE: Final = (
-    "UPDATE inventory SET reserved = IF(quantity - reserved >= {n}, reserved + {n}, NULL),"
+    "UPDATE inventory"
+    " SET reserved = IF(quantity - reserved - {n} >= {least}, reserved + {n}, NULL),"
     " version = version + 1, updated_at = {at} WHERE variant_id = {variant}"
 )
+# What has to be left of the counters: any of a locked one; of one that was only read so much that
+# no threshold can have been crossed, whoever took of it meanwhile.
+_LEAST_OF_LOCKED: Final = "0"
+_LEAST_OF_READ: Final = "reorder_level + 1"
 
 Escape = Callable[[str], str]
 
 
-async def lock_stock(connection: Any, variant_ids: Collection[UUID]) -> StockView:
-    """Begin a transaction, read what is sold and lock the counters in variant order.
+async def read_stock(
+    connection: Any, variant_ids: Collection[UUID], *, is_locking: bool = False
+) -> StockView:
+    """Begin a transaction, read what is sold and its counters, locked in variant order if asked.
 
     Reservations that exist already are not looked for: `known_reservations` does.
     """
@@ -78,14 +86,23 @@ async def lock_stock(connection: Any, variant_ids: Collection[UUID]) -> StockVie
     _, (_, offers), (_, levels) = await _run(
         connection,
         "BEGIN",
+        # Before the counters are locked, so that others wait the shorter for them.
         _SELECT_OFFERS.format(variants=variants),
-        _LOCK_LEVELS.format(variants=variants),
+        (_LOCK_LEVELS if is_locking else _SELECT_LEVELS).format(variants=variants),
     )
     return StockView(
-        levels={UUID(bytes=row[0]): StockLevel(*row[1:]) for row in levels},
+        levels=_levels(levels),
         offers={UUID(bytes=row[0]): _offer(row) for row in offers},
         known={},
+        is_locked=is_locking,
     )
+
+
+async def lock_counters(connection: Any, view: StockView) -> StockView:
+    """Return the view with its counters read again and locked, in variant order."""
+    variants = ",".join(map(_id, view.levels))
+    ((_, levels),) = await _run(connection, _LOCK_LEVELS.format(variants=variants))
+    return replace(view, levels=_levels(levels), is_locked=True)
 
 
 async def known_reservations(
@@ -113,13 +130,15 @@ async def write_and_commit(connection: Any, admission: Admission, at: datetime) 
 
     A statement that fails ends the packet: nothing after it runs, the COMMIT least of all. Raises
     the driver's IntegrityError if one of the reservations exists by now, or if a guard found less
-    than was locked.
+    than was locked or, of a counter that was only read, a threshold reached. The counters come
+    last: until then nobody waits for this transaction.
     """
+    least = _LEAST_OF_LOCKED if admission.view.is_locked else _LEAST_OF_READ
     moment, expires_at = _moment(at), _moment(admission.expires_at)
     granted = list(admission.granted.values())
     taking = [
-        _TAKE.format(n=n, at=moment, variant=_id(variant_id))
-        for variant_id, n in admission.taken.items()
+        _TAKE.format(n=n, least=least, at=moment, variant=_id(variant_id))
+        for variant_id, n in admission.taken_in_order()
     ]
     await _run(
         connection,
@@ -151,6 +170,10 @@ async def _run(connection: Any, *statements: str) -> list[tuple[int, Sequence[An
         while await cursor.nextset():
             results.append((cursor.rowcount, await cursor.fetchall()))
         return results
+
+
+def _levels(rows: Iterable[Sequence[Any]]) -> Mapping[UUID, StockLevel]:
+    return {UUID(bytes=row[0]): StockLevel(*row[1:]) for row in rows}
 
 
 def _offer(row: Sequence[Any]) -> Offer:

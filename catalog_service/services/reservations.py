@@ -42,10 +42,12 @@ async def reserve_together(
 ) -> BatchResult:
     """Take the stock for all commands in one transaction (TX1); what is granted is durable.
 
-    A deadlock, a lock timeout, a reservation inserted meanwhile or a guard that found less than was
-    locked runs the block again, at most three times. Raises CommitUnknown or Unavailable.
+    Where there is ample stock the counters are not locked before the guarded update, so that two
+    processes write their reservations side by side. A deadlock, a lock timeout, a reservation
+    inserted meanwhile or a guard that failed runs the block again with locked counters, at most
+    three times. Raises CommitUnknown or Unavailable.
     """
-    for attempt in range(TRANSACTION_ATTEMPTS):
+    for attempt in range(1 + TRANSACTION_ATTEMPTS):
         async with database.driver() as connection:
             result = await _attempt(connection, commands, ttl_s, is_again=attempt > 0)
         if result is not None:
@@ -84,9 +86,12 @@ async def _tx1(
     connection: Any, commands: Sequence[ReserveCommand], ttl_s: float, *, is_again: bool
 ) -> BatchResult:
     started = time.perf_counter()
-    view = await tx1.lock_stock(connection, _variants(commands))
+    view = await tx1.read_stock(connection, _variants(commands), is_locking=is_again)
     at = now()
     admission = admit(commands, view, at + timedelta(seconds=ttl_s))
+    if not (view.is_locked or admission.is_ample()):
+        view = await tx1.lock_counters(connection, view)
+        admission = admit(commands, view, admission.expires_at)
     # Most requests are new: the primary key tells of the others, and is asked again. Only who would
     # be refused is looked up at once, as what they ask for may be theirs already.
     doubtful = _reservations(commands) if is_again else admission.refused()
@@ -156,13 +161,15 @@ async def move(
     What was sold out until units came back is told by BACK_IN_STOCK.
 
     Safe to repeat: a move that is done or was overtaken changes nothing and returns where the
-    reservation stands. Locks the counters in variant order, then the reservation, as TX1 does.
-    Raises ReservationNotFound.
+    reservation stands. Locks the counters in variant order, then the reservation. Raises
+    ReservationNotFound.
     """
     lines = await stock.lock_lines(session, reservation_id)
     current = await stock.lock_status(session, reservation_id)
     if current is None:
         raise ReservationNotFound
+    if not lines:  # it was just being written: now that it is locked, its lines are there
+        lines = await stock.lock_lines(session, reservation_id)
     if not may_move(current, target):
         return Moved(reservation_id, current)
     await stock.set_status(session, reservation_id, current, target, reason)

@@ -1,7 +1,6 @@
 """TX1 on a real server: nobody oversells, whoever asks, however often."""
 
 import asyncio
-from collections.abc import Sequence
 from typing import Any
 
 import asyncmy.errors
@@ -28,25 +27,7 @@ from common_lib.clock import now
 from common_lib.database import WriteSession, is_check_violation, is_null_refused
 from common_lib.ids import new_id
 from tests.integration.catalog_service.conftest import Catalog, OpenCatalog, order
-
-AWAY = "redis://127.0.0.1:1/0"
-
-
-async def all_of(catalogs: Sequence[Catalog], commands: Sequence[ReserveCommand]) -> list[Any]:
-    """Send the commands all at once, spread over the processes' batchers."""
-    start = asyncio.Barrier(len(commands))
-
-    async def one(n: int, command: ReserveCommand) -> HeldStock:
-        await start.wait()
-        held, _ = await catalogs[n % len(catalogs)].deps.batcher.reserve(command)
-        return held
-
-    calls = (one(n, command) for n, command in enumerate(commands))
-    return await asyncio.gather(*calls, return_exceptions=True)
-
-
-def held(answers: Sequence[Any]) -> list[HeldStock]:
-    return [answer for answer in answers if isinstance(answer, HeldStock)]
+from tests.integration.catalog_service.crowds import AWAY, all_of, held
 
 
 async def test_100_buyers_of_10_units_get_exactly_10(catalog: Catalog) -> None:
@@ -112,7 +93,7 @@ async def write_uncommitted(connection: Any, command: ReserveCommand) -> None:
         await cursor.execute("BEGIN")
         await cursor.execute(
             "INSERT INTO reservations (id, order_id, fingerprint, status, expires_at, created_at,"
-            " updated_at) VALUES (%s, %s, %s, 'HELD', NOW(6), NOW(6), NOW(6))",
+            " updated_at) VALUES (%s, %s, %s, 'HELD', NOW(6) + INTERVAL 1 DAY, NOW(6), NOW(6))",
             (command.reservation_id.bytes, command.order_id.bytes, command.fingerprint),
         )
 
@@ -168,7 +149,8 @@ async def test_a_guard_that_finds_less_than_was_locked_commits_nothing(catalog: 
     variant = await catalog.variant(5)
     command = order((variant, 1))
     async with catalog.database.driver() as connection:
-        admission = admit([command], await tx1.lock_stock(connection, [variant]), now())
+        view = await tx1.read_stock(connection, [variant], is_locking=True)
+        admission = admit([command], view, now())
         admission.taken[variant] = 6
         with pytest.raises(asyncmy.errors.IntegrityError) as refusal:
             await tx1.write_and_commit(connection, admission, now())

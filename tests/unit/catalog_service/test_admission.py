@@ -136,6 +136,34 @@ def test_a_threshold_is_told_of_only_when_it_is_crossed_downwards(
     assert [event.event_type for event in events] == types
 
 
+@pytest.mark.parametrize(
+    ("available", "wanted", "reorder_level", "is_ample"),
+    [
+        (10, 4, 5, True),
+        (10, 5, 5, False),
+        (10, 9, 0, True),
+        (10, 10, 0, False),
+        (10, 11, 0, False),
+        (4, 1, 5, False),
+    ],
+)
+def test_stock_is_ample_while_it_stays_above_every_threshold(
+    available: int, wanted: int, reorder_level: int, is_ample: bool
+) -> None:
+    stock = view({A: available}, reorder_level=reorder_level)
+    assert admit([command((A, wanted))], stock, LATER).is_ample() is is_ample
+
+
+def test_one_scarce_line_makes_a_batch_want_the_lock() -> None:
+    stock = view({A: 100, B: 1})
+    assert not admit([command((A, 1)), command((A, 1), (B, 1))], stock, LATER).is_ample()
+
+
+def test_units_are_taken_in_lock_order() -> None:
+    admission = admit([command((B, 1)), command((A, 2))], view({A: 9, B: 9}), LATER)
+    assert admission.taken_in_order() == [(A, 2), (B, 1)]
+
+
 def test_one_batch_crosses_a_threshold_once() -> None:
     commands = [command((A, 1)) for _ in range(8)]
     admission = admit(commands, view({A: 10}, reorder_level=5), LATER)
