@@ -3,19 +3,21 @@
 `make edge-test` sends the whole end-to-end suite through it.
 """
 
-from tests.e2e.test_bad_inputs import (
-    test_a_new_address_needs_the_current_password,
-    test_a_quantity_is_a_small_positive_number,
-    test_a_stale_if_match_is_refused,
-    test_a_taken_address_is_taken_in_any_spelling,
+from tests.e2e.bad_inputs.conftest import variant_id
+from tests.e2e.bad_inputs.test_edge import test_methods_and_types_that_do_not_fit
+from tests.e2e.bad_inputs.test_orders import test_a_quantity_is_a_small_positive_number
+from tests.e2e.bad_inputs.test_tokens import (
     test_an_identity_header_of_the_client_changes_nothing,
     test_forged_tokens_open_nothing,
-    test_methods_and_types_that_do_not_fit,
+)
+from tests.e2e.bad_inputs.test_users import (
+    test_a_new_address_needs_the_current_password,
+    test_a_stale_if_match_is_refused,
+    test_a_taken_address_is_taken_in_any_spelling,
     test_nobody_makes_himself_more_than_a_customer,
     test_others_accounts_look_like_unknown_ones,
     test_passwords_have_a_least_length_and_no_silent_cut,
     test_two_defaults_at_once_leave_one,
-    variant_id,
 )
 from tests.e2e.test_catalog_flow import (
     guest,
