@@ -7,7 +7,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from common_lib.auth import CurrentUser, Principal, ensure_self, require_service
+from common_lib.auth import CurrentUser, Principal, ServiceName, ensure_self, require_service
 from common_lib.cursors import decode_cursor, encode_cursor
 from common_lib.problems import StrictRoute, parse_id
 from notification_service.models import NotificationLog
@@ -75,7 +75,7 @@ async def notifications(
 
 @router.get(
     "/internal/users/{user_id}/held/notifications",
-    dependencies=[Depends(require_service("user-service"))],
+    dependencies=[Depends(require_service(ServiceName.USER))],
     include_in_schema=False,
 )
 async def held(

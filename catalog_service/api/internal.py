@@ -1,6 +1,6 @@
-"""What only other services may call."""
+"""What only the order service may call."""
 
-from typing import Annotated, Any
+from typing import Any
 
 import orjson
 from fastapi import APIRouter, Depends, Request, Response
@@ -21,21 +21,25 @@ from catalog_service.schemas.inventory import (
 from catalog_service.schemas.sellers import SellerOut
 from catalog_service.services import inventory, reservations, sellers
 from catalog_service.services.batcher import Timings
-from common_lib.auth import require_service
+from common_lib.auth import ServiceName, require_service
 from common_lib.clock import rfc3339
 from common_lib.problems import StrictRoute, parse_id, read_json
 from common_lib.runtime import HotRoute
 from common_lib.telemetry import flow_step
 
-router = APIRouter(prefix="/internal", tags=["internal"], route_class=StrictRoute)
+_admit_orders = require_service(ServiceName.ORDER)
 
-_admit_service = require_service()
-Service = Annotated[str, Depends(_admit_service)]
+router = APIRouter(
+    prefix="/internal",
+    tags=["internal"],
+    route_class=StrictRoute,
+    dependencies=[Depends(_admit_orders)],
+)
 
 
 async def reserve(request: Request) -> Response:
     """Hold stock for an order: all lines or none. Safe to repeat with the same reservation id."""
-    await _admit_service(request)
+    await _admit_orders(request)
     body = await _reserve_in(request)
     held, timings = await deps_of(request).batcher.reserve(_command(body))
     _log_steps(timings)
@@ -47,7 +51,7 @@ reserve_route = HotRoute("/internal/inventory/reserve", reserve, methods=["POST"
 
 
 @router.post("/inventory/release", response_model=ReservationOut)
-async def release(body: ReleaseIn, deps: Wired, _: Service) -> Response:
+async def release(body: ReleaseIn, deps: Wired) -> Response:
     moved = await reservations.release(deps.database, body.reservation_id, body.reason)
     deps.batcher.forget_sold_out(moved.changed)
     await deps.announcements.reservation_moved(moved)
@@ -55,18 +59,18 @@ async def release(body: ReleaseIn, deps: Wired, _: Service) -> Response:
 
 
 @router.post("/inventory/confirm", response_model=ReservationOut)
-async def confirm(body: ConfirmIn, deps: Wired, _: Service) -> Response:
+async def confirm(body: ConfirmIn, deps: Wired) -> Response:
     target = ReservationStatus(body.status)
     return _moved(await reservations.confirm(deps.database, body.reservation_id, target))
 
 
 @router.post("/products/quote", response_model=QuoteOut)
-async def quote(body: QuoteIn, deps: Wired, _: Service) -> Response:
+async def quote(body: QuoteIn, deps: Wired) -> Response:
     return json_response((await inventory.quote(deps.database, body)).model_dump_json().encode())
 
 
 @router.get("/sellers/by-user/{user_id}", response_model=SellerOut)
-async def seller_by_user(user_id: str, deps: Wired, _: Service) -> Response:
+async def seller_by_user(user_id: str, deps: Wired) -> Response:
     store = await sellers.of_user(deps.database, parse_id(user_id))
     return json_response(store.model_dump_json().encode())
 

@@ -1,6 +1,6 @@
 """What is held about one person, for the user service to collect."""
 
-from typing import Annotated, Final
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
@@ -8,16 +8,14 @@ from fastapi import APIRouter, Depends, Query
 from catalog_service.api.deps import Wired
 from catalog_service.schemas.people import HeldReviews, HeldStores, HeldWishes
 from catalog_service.services import people
-from common_lib.auth import require_service
+from common_lib.auth import ServiceName, require_service
 from common_lib.problems import StrictRoute, parse_id
-
-USERS: Final = "user-service"
 
 router = APIRouter(
     prefix="/internal/users/{user_id}/held",
     tags=["internal"],
     route_class=StrictRoute,
-    dependencies=[Depends(require_service(USERS))],
+    dependencies=[Depends(require_service(ServiceName.USER))],
 )
 
 

@@ -10,7 +10,13 @@ from fastapi import Depends, Request
 from redis.asyncio import Redis
 
 from common_lib.auth.keys import KeySource, remote_keys
-from common_lib.auth.principals import Principal, Role, RoleNotAllowed, Unauthenticated
+from common_lib.auth.principals import (
+    Principal,
+    Role,
+    RoleNotAllowed,
+    ServiceName,
+    Unauthenticated,
+)
 from common_lib.auth.sessions import Sessions
 from common_lib.auth.tokens import ServiceTokens, TokenVerifier
 from common_lib.errors import NotFound
@@ -83,14 +89,17 @@ def require_role(*roles: Role) -> Callable[[Principal], Awaitable[Principal]]:
     return admitted
 
 
-def require_service(*names: str) -> Callable[[Request], Awaitable[str]]:
-    """Return a dependency that admits these services only, by service token."""
+def require_service(*names: ServiceName) -> Callable[[Request], Awaitable[str]]:
+    """Return a dependency that admits these services only, by service token; unnamed, nobody.
+
+    Raises RoleNotAllowed for the token of another service, and what `ServiceTokens.verify` raises.
+    """
 
     # A coroutine, because FastAPI gives a plain function a thread of its own.
     async def admitted(request: Request) -> str:
         authenticator: Authenticator = request.app.state.authenticator
         service = authenticator.services.verify(bearer_token(request))
-        if names and service not in names:
+        if service not in names:
             raise RoleNotAllowed("this service may not call that")
         return service
 

@@ -14,6 +14,15 @@ class Role(StrEnum):
     ADMIN = "ADMIN"
 
 
+class ServiceName(StrEnum):
+    """How services name themselves in their tokens, as the caller and as the called."""
+
+    CATALOG = "catalog-service"
+    NOTIFICATION = "notification-service"
+    ORDER = "order-service"
+    USER = "user-service"
+
+
 class Unauthenticated(Forbidden):
     """Nobody is known to be calling; `code` says why."""
 

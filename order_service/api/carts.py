@@ -1,6 +1,5 @@
 """Carts over HTTP: each only its owner's."""
 
-from typing import Final
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response, status
@@ -9,6 +8,7 @@ from common_lib.auth import (
     Authenticator,
     CurrentUser,
     Role,
+    ServiceName,
     Unauthenticated,
     ensure_self,
     require_service,
@@ -28,8 +28,6 @@ from order_service.services.carts import GuestTokenInvalid
 
 router = APIRouter(prefix="/api/cart/{user_id}", route_class=StrictRoute, tags=["cart"])
 internal = APIRouter(prefix="/internal", route_class=StrictRoute, tags=["internal"])
-
-USERS: Final = "user-service"
 
 
 @router.post("", response_model=CartView)
@@ -102,7 +100,7 @@ async def merge(
 @internal.post(
     "/carts/{user_id}/merge",
     status_code=status.HTTP_204_NO_CONTENT,
-    dependencies=[Depends(require_service(USERS))],
+    dependencies=[Depends(require_service(ServiceName.USER))],
     include_in_schema=False,
 )
 async def take_over(user_id: PathUser, body: CartTakeOver, deps: Wired) -> Response:

@@ -1,13 +1,20 @@
 """Orders over HTTP."""
 
-from typing import Annotated, Final
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.background import BackgroundTask
 
-from common_lib.auth import CurrentUser, Principal, RoleNotAllowed, current_user, require_service
+from common_lib.auth import (
+    CurrentUser,
+    Principal,
+    RoleNotAllowed,
+    ServiceName,
+    current_user,
+    require_service,
+)
 from common_lib.clock import rfc3339
 from common_lib.idempotency import KeyState, key_from
 from common_lib.problems import PROBLEM_JSON, StrictRoute, parse_id, read_json
@@ -43,8 +50,6 @@ from order_service.services.shapes import Document, order_document
 from order_service.services.wiring import UseCases
 
 router = APIRouter(route_class=StrictRoute, tags=["orders"])
-
-_CATALOG: Final = "catalog-service"
 
 
 async def place(request: Request) -> Response:
@@ -130,7 +135,7 @@ async def cancel(
 @router.post(
     "/internal/orders/abort",
     response_model=AbortView,
-    dependencies=[Depends(require_service(_CATALOG))],
+    dependencies=[Depends(require_service(ServiceName.CATALOG))],
     include_in_schema=False,
 )
 async def abort(body: AbortOrder, deps: Wired) -> Response:

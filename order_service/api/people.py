@@ -1,22 +1,20 @@
 """What is held about one person, for the user service to collect."""
 
-from typing import Annotated, Final
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Response
 
-from common_lib.auth import require_service
+from common_lib.auth import ServiceName, require_service
 from common_lib.problems import StrictRoute
 from order_service.api.deps import PathUser, Wired, json_response
 from order_service.services import people
-
-USERS: Final = "user-service"
 
 router = APIRouter(
     prefix="/internal/users/{user_id}/held",
     tags=["internal"],
     route_class=StrictRoute,
-    dependencies=[Depends(require_service(USERS))],
+    dependencies=[Depends(require_service(ServiceName.USER))],
     include_in_schema=False,
 )
 

@@ -9,6 +9,7 @@ from common_lib.auth import (
     CurrentUser,
     Principal,
     Role,
+    ServiceName,
     ensure_self,
     require_role,
     require_service,
@@ -141,7 +142,7 @@ def _asked_address(
 
 @router.get(
     "/internal/users/{user_id}/contact",
-    dependencies=[Depends(require_service())],
+    dependencies=[Depends(require_service(ServiceName.ORDER))],
     include_in_schema=False,
 )
 async def contact(

@@ -238,7 +238,7 @@ INTERNAL: Final = (
         "GET",
         "/internal/users/{user_id}/contact",
         "I",
-        services(Actor.CATALOG, Actor.ORDER, Actor.USER),
+        services(Actor.ORDER),
         query="?addressId={address_id}",
     ),
     Row(

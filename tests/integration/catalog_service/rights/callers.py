@@ -31,7 +31,7 @@ class Actor(StrEnum):
     PENDING = "the owner of a pending store, still a customer"
     SUSPENDED = "the owner of a suspended store"
     ADMIN = "an administrator"
-    SERVICE = "a service"
+    SERVICE = "the order service"
     USER_SERVICE = "the user service"
     EXPIRED_SERVICE = "a service with an expired token"
     FOREIGN_SERVICE = "a service with a token for another one"
@@ -89,16 +89,16 @@ def administrators() -> Answers:
 
 def collector() -> Answers:
     """I, and of the services the one that exports and erases."""
-    return services() | {Actor.SERVICE: WRONG_ROLE}
+    return services() | {Actor.SERVICE: WRONG_ROLE, Actor.USER_SERVICE: SEES}
 
 
 def services() -> Answers:
-    """I."""
+    """I, and of the services the one that sells."""
     return {
         **dict.fromkeys(Actor, WRONG_TYPE),
         Actor.ANONYMOUS: NO_TOKEN,
         Actor.SERVICE: SEES,
-        Actor.USER_SERVICE: SEES,
+        Actor.USER_SERVICE: WRONG_ROLE,
         Actor.EXPIRED_SERVICE: EXPIRED_TOKEN,
         Actor.FOREIGN_SERVICE: FORGED_TOKEN,
     }

@@ -96,10 +96,15 @@ class Cast:
     catalog: Catalog
     users: Mapping[Actor, UUID]
     fixed: Mapping[Actor, Mapping[str, str]]
+    # Their tokens live for a minute, less than the table takes: each is issued when it is used.
+    services: Mapping[Actor, tuple[ServiceTokens, str]]
 
     def headers(self, row: Row, actor: Actor, world: World) -> Mapping[str, str]:
         if actor in self.fixed:
             return self.fixed[actor]
+        if actor in self.services:
+            tokens, audience = self.services[actor]
+            return _bearer(tokens.issue(audience))
         if actor is Actor.CUSTOMER:
             return self.catalog.bearer(Role.CUSTOMER, world.customer)
         if actor is Actor.SELLER or row.acts_on_own(actor):
@@ -126,23 +131,32 @@ async def new_cast(catalog: Catalog) -> Cast:
         Actor.SUSPENDED: SellerStatus.SUSPENDED,
     }
     users = {actor: (await catalog.seller(status))[1] for actor, status in stores.items()}
-    return Cast(catalog, users, _fixed(catalog))
+    key = SigningKey.from_file(catalog.settings.service_token_key_file)
+    return Cast(catalog, users, _fixed(catalog, key), _services(key))
 
 
-def _fixed(catalog: Catalog) -> dict[Actor, dict[str, str]]:
+def _services(key: SigningKey) -> dict[Actor, tuple[ServiceTokens, str]]:
+    orders, users = ServiceTokens(key, "order-service"), ServiceTokens(key, "user-service")
+    return {
+        Actor.SERVICE: (orders, "catalog-service"),
+        Actor.USER_SERVICE: (users, "catalog-service"),
+        Actor.FOREIGN_SERVICE: (orders, "user-service"),
+    }
+
+
+def _fixed(catalog: Catalog, key: SigningKey) -> dict[Actor, dict[str, str]]:
     settings = catalog.settings
-    key = SigningKey.from_file(settings.service_token_key_file)
     forger = TokenSigner(new_key(), issuer=settings.jwt_issuer, audience=settings.jwt_audience)
     tokens = {
         Actor.FORGED: forger.access(new_id(), Role.ADMIN, str(new_id())),
         Actor.EXPIRED: catalog.signer.access(new_id(), Role.ADMIN, str(new_id()), lifetime_s=-60),
-        Actor.SERVICE: ServiceTokens(key, "order-service").issue("catalog-service"),
-        Actor.USER_SERVICE: ServiceTokens(key, "user-service").issue("catalog-service"),
         Actor.EXPIRED_SERVICE: _expired_service(key),
-        Actor.FOREIGN_SERVICE: ServiceTokens(key, "order-service").issue("user-service"),
     }
-    bearers = {actor: {"Authorization": f"Bearer {token}"} for actor, token in tokens.items()}
-    return {Actor.ANONYMOUS: {}} | bearers
+    return {Actor.ANONYMOUS: {}} | {actor: _bearer(token) for actor, token in tokens.items()}
+
+
+def _bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
 
 
 def _expired_service(key: SigningKey) -> str:
