@@ -1,6 +1,7 @@
 """Who is calling, as far as the gateway must know: for the limit, and to stop bad tokens early.
 
-The services check tokens and rights themselves; a request without a token passes on to them.
+The services check tokens and rights themselves; a request without a token passes on to them, and
+so does one that comes to get a token, whatever old one it still carries.
 """
 
 import re
@@ -39,6 +40,19 @@ GUARDED: Final[Mapping[str, str]] = {
     "/api/auth/password/forgot": "forgot",
     "/api/auth/mfa/challenge": "mfa",
 }
+# What is POSTed there needs no token, and often comes from who has only a dead one.
+WAYS_IN: Final = frozenset(
+    {
+        "/api/users",
+        "/api/auth/login",
+        "/api/auth/mfa/challenge",
+        "/api/auth/refresh",
+        "/api/auth/guest",
+        "/api/auth/password/forgot",
+        "/api/auth/password/reset",
+        "/api/auth/email/verify",
+    }
+)
 
 
 def policies(settings: GatewaySettings) -> list[Policy]:

@@ -181,9 +181,10 @@ class Exchange:
         """Check the token and count the request; revocation and limit are one round trip."""
         gateway = self._gateway
         authorization, principal = self._head.authorization, None
+        is_way_in = self._method == "POST" and self._scope["path"] in auth.WAYS_IN
         if route.is_webhook:
             subject = gateway.callers.at(self._client_address(), auth.WEBHOOK)
-        elif authorization is None:
+        elif authorization is None or is_way_in:
             subject = gateway.callers.at(self._client_address())
         else:
             principal, subject = await gateway.callers.identify(auth.bearer_token(authorization))

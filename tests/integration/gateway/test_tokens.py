@@ -10,7 +10,9 @@ import orjson
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from common_lib.auth import ACCESS_TYPE, ALGORITHM
+from common_lib.auth import ACCESS_TYPE, ALGORITHM, Sessions
+from common_lib.cache import create_redis
+from tests.integration.gateway.conftest import RedisServer
 from tests.integration.gateway.harness import KEY, Door, Upstream, ec_key, token
 
 PUBLIC_PEM = KEY.public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
@@ -110,6 +112,65 @@ async def test_another_scheme_is_no_token(door: Door, upstream: Upstream, value:
     given = await door.ask(headers=f"Authorization: {value}\r\n")
 
     given.assert_problem(401, "invalid_token")
+    assert upstream.requests == []
+
+
+WITHOUT_A_TOKEN = (
+    "/api/users",
+    "/api/auth/login",
+    "/api/auth/mfa/challenge",
+    "/api/auth/refresh",
+    "/api/auth/guest",
+    "/api/auth/password/forgot",
+    "/api/auth/password/reset",
+    "/api/auth/email/verify",
+)
+
+
+def expired() -> str:
+    return signed(iat=int(time.time()) - 7200, exp=int(time.time()) - 3600)
+
+
+@pytest.mark.parametrize("path", WITHOUT_A_TOKEN)
+async def test_who_comes_to_log_in_may_still_hold_an_old_token(
+    door: Door, upstream: Upstream, path: str
+) -> None:
+    for value in (f"Bearer {expired()}", f"Bearer {FORGED['alg none']}", "Bearer null", "Basic x"):
+        given = await door.ask(
+            path, method="POST", body=b"{}", headers=f"Authorization: {value}\r\n"
+        )
+        assert (given.status, upstream.requests[-1].header("authorization")) == (200, value)
+
+
+async def test_who_comes_to_log_in_may_have_logged_out(
+    door: Door, redis_server: RedisServer
+) -> None:
+    session = uuid4().hex
+    redis = create_redis(redis_server.url)
+    await Sessions(redis).revoke(session)
+    await redis.aclose()
+    bearer = token(session=session)
+
+    given = await door.ask("/api/auth/refresh", method="POST", body=b"{}", bearer=bearer)
+    assert given.status == 200
+    (await door.ask("/api/auth/sessions", bearer=bearer)).assert_problem(401, "revoked")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/api/users"),
+        ("GET", "/api/auth/login"),
+        ("POST", "/api/auth/logout"),
+        ("GET", "/api/products"),
+    ],
+)
+async def test_an_old_token_is_refused_everywhere_else(
+    door: Door, upstream: Upstream, method: str, path: str
+) -> None:
+    given = await door.ask(path, method=method, bearer=expired())
+
+    given.assert_problem(401, "token_expired")
     assert upstream.requests == []
 
 
