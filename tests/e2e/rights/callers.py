@@ -65,7 +65,7 @@ STRANGERS: Final[Answers] = {Actor.ANONYMOUS: NO_TOKEN, **BAD_TOKENS}
 
 
 def everybody(answer: Answer) -> Answers:
-    """P: a service does not look at a token there; the gateway does, but for who comes to get one."""
+    """P: a service does not look at a token; the gateway does, but for who comes to get one."""
     return dict.fromkeys(Actor, answer)
 
 
