@@ -52,6 +52,7 @@ reserve_route = HotRoute("/internal/inventory/reserve", reserve, methods=["POST"
 
 @router.post("/inventory/release", response_model=ReservationOut)
 async def release(body: ReleaseIn, deps: Wired) -> Response:
+    """Put a reservation's stock back. Safe to repeat."""
     moved = await reservations.release(deps.database, body.reservation_id, body.reason)
     deps.batcher.forget_sold_out(moved.changed)
     await deps.announcements.reservation_moved(moved)
@@ -60,17 +61,20 @@ async def release(body: ReleaseIn, deps: Wired) -> Response:
 
 @router.post("/inventory/confirm", response_model=ReservationOut)
 async def confirm(body: ConfirmIn, deps: Wired) -> Response:
+    """Note that a reservation's order was placed, or paid. Safe to repeat."""
     target = ReservationStatus(body.status)
     return _moved(await reservations.confirm(deps.database, body.reservation_id, target))
 
 
 @router.post("/products/quote", response_model=QuoteOut)
 async def quote(body: QuoteIn, deps: Wired) -> Response:
+    """Say what the items of a cart cost now and how many there are."""
     return json_response((await inventory.quote(deps.database, body)).model_dump_json().encode())
 
 
 @router.get("/sellers/by-user/{user_id}", response_model=SellerOut)
 async def seller_by_user(user_id: str, deps: Wired) -> Response:
+    """Show whose store a user has."""
     store = await sellers.of_user(deps.database, parse_id(user_id))
     return json_response(store.model_dump_json().encode())
 

@@ -29,14 +29,17 @@ After = Annotated[UUID | None, Query()]
 
 @router.get("/reviews")
 async def reviews(user_id: PathUser, deps: Wired, after: After = None) -> HeldReviews:
+    """List the reviews that somebody wrote, a page at a time."""
     return await people.held_reviews(deps.database, user_id, after)
 
 
 @router.get("/wishlist")
 async def wishlist(user_id: PathUser, deps: Wired, after: After = None) -> HeldWishes:
+    """List what somebody wishes for, a page at a time."""
     return await people.held_wishes(deps.database, user_id, after)
 
 
 @router.get("/stores")
 async def stores(user_id: PathUser, deps: Wired) -> HeldStores:
+    """Show somebody's store, in whatever state it is."""
     return await people.held_stores(deps.database, user_id)
