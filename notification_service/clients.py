@@ -4,10 +4,10 @@ import contextlib
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
-import aioboto3
 import structlog
 from botocore.exceptions import BotoCoreError, ClientError
 
+from common_lib.aws import new_session
 from common_lib.bus import aws_client_arguments, aws_client_config
 from common_lib.errors import Rejected, Unavailable
 from notification_service.settings import Settings
@@ -47,7 +47,7 @@ class MailSender:
 
     async def __aenter__(self) -> Self:
         self._ses = await self._stack.enter_async_context(
-            aioboto3.Session().client(
+            new_session().client(
                 "ses",
                 **aws_client_arguments(self._settings),
                 config=aws_client_config(read_timeout_s=self._settings.mail_timeout_s),
