@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tests.integration.user_service.conftest import Open, Served
+from tests.integration.user_service.entering import login
 from tests.serving import free_port, served
 from tests.shopper import Shopper, at_once
 from tests.waiting import eventually
@@ -55,17 +56,6 @@ async def orders() -> AsyncIterator[OrderService]:
 async def shop(open_app: Open, orders: OrderService) -> Served:
     """The user service with an order service beside it."""
     return await open_app(order_url=orders.url)
-
-
-async def login(
-    client: httpx2.AsyncClient,
-    email: str,
-    password: str,
-    headers: dict[str, str] | None = None,
-    **more: Any,
-) -> httpx2.Response:
-    body = {"email": email, "password": password} | more
-    return await client.post("/api/auth/login", json=body, headers=headers)
 
 
 async def visit(app: Served) -> dict[str, Any]:

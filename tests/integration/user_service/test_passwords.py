@@ -9,14 +9,12 @@ import pytest
 from redis.asyncio import Redis
 
 from tests.integration.user_service.conftest import Open, Served
+from tests.integration.user_service.entering import is_let_in, is_let_out, login
 from tests.integration.user_service.mailed import (
     NEW,
     OLD,
     change_user,
     events_of,
-    is_let_in,
-    is_let_out,
-    login,
     reset,
     reset_token,
 )
@@ -39,13 +37,13 @@ async def test_the_new_password_counts_and_the_old_one_no_longer(app: Served) ->
     answer = await change(person)
 
     assert (answer.status_code, answer.content) == (204, b"")
-    assert (await login(app, person.email, OLD)).status_code == 401
-    assert (await login(app, person.email, NEW)).status_code == 200
+    assert (await login(app.client, person.email, OLD)).status_code == 401
+    assert (await login(app.client, person.email, NEW)).status_code == 200
 
 
 async def test_all_other_sessions_end_and_the_callers_lives_on(app: Served) -> None:
     person = await app.customer()
-    elsewhere = (await login(app, person.email, OLD)).json()
+    elsewhere = (await login(app.client, person.email, OLD)).json()
     assert await is_let_in(person, elsewhere["accessToken"])
 
     await change(person)
@@ -76,7 +74,7 @@ async def test_a_wrong_current_password_changes_nothing(app: Served) -> None:
     answer = await change(person, current="password124")
 
     assert (answer.status_code, answer.json()["code"]) == (403, "current_password_required")
-    assert (await login(app, person.email, OLD)).status_code == 200
+    assert (await login(app.client, person.email, OLD)).status_code == 200
 
 
 async def test_the_current_password_cannot_be_guessed_for_long(open_app: Open) -> None:
@@ -110,7 +108,7 @@ async def test_nobody_else_changes_it_also_no_administrator(app: Served) -> None
     ]
 
     assert [answer.status_code for answer in answers] == [404] * 6 + [401]
-    assert (await login(app, person.email, OLD)).status_code == 200
+    assert (await login(app.client, person.email, OLD)).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -203,7 +201,7 @@ async def test_no_login_with_the_old_password_outlives_the_change(app: Served) -
     person = await app.customer()
 
     changed, *logins = await at_once(
-        change(person), *(login(app, person.email, OLD) for _ in range(8))
+        change(person), *(login(app.client, person.email, OLD) for _ in range(8))
     )
 
     assert changed.status_code == 204
@@ -236,7 +234,7 @@ async def test_links_to_reset_the_password_end_with_the_change(
     await change(person)
 
     assert (await reset(quiet_app, token, "not this one")).status_code == 422
-    assert (await login(quiet_app, person.email, NEW)).status_code == 200
+    assert (await login(quiet_app.client, person.email, NEW)).status_code == 200
 
 
 async def test_a_deleted_accounts_password_is_not_changed(app: Served) -> None:
@@ -249,7 +247,7 @@ async def test_a_deleted_accounts_password_is_not_changed(app: Served) -> None:
 async def test_it_changes_while_redis_is_away(open_app: Open) -> None:
     app = await open_app(redis_url="redis://127.0.0.1:1/0")
     person = await app.customer()
-    elsewhere = (await login(app, person.email, OLD)).json()
+    elsewhere = (await login(app.client, person.email, OLD)).json()
 
     answer = await change(person)
 
