@@ -1,35 +1,17 @@
 """Finding products by slug, by store and by category."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import event
 
 from catalog_service.models import ProductStatus, SellerStatus
 from common_lib.auth import Role
 from common_lib.ids import new_id
 from tests.integration.catalog_service.conftest import Catalog
+from tests.integration.catalog_service.counting import statements
 
 UNKNOWN = "01900000-0000-7000-8000-000000000000"
-
-
-@contextmanager
-def statements(catalog: Catalog) -> Iterator[list[str]]:
-    """Collect the SQL sent while the block runs."""
-    sent: list[str] = []
-
-    def note(*arguments: Any) -> None:
-        sent.append(arguments[2])
-
-    engine = catalog.database.writer.sync_engine
-    event.listen(engine, "before_cursor_execute", note)
-    try:
-        yield sent
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
 
 
 async def walked(catalog: Catalog, path: str, **headers: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -10,7 +10,6 @@ from uuid import UUID
 import pytest
 
 from catalog_service.clients.orders import OrderClient, Outcome, OutcomeUnknown
-from catalog_service.consumers import queued_events
 from catalog_service.models.inventory import ReservationStatus
 from catalog_service.models.reservations import ReservationNotFound, ReservationReleased
 from catalog_service.services.reservations import confirm, release
@@ -22,6 +21,7 @@ from common_lib.events.orders import OrderCancelled, OrderConfirmed, OrderCreate
 from common_lib.ids import new_id
 from common_lib.money import Money
 from tests.integration.catalog_service.conftest import Catalog
+from tests.integration.catalog_service.order_events import deliver
 
 
 async def test_releasing_twice_gives_the_stock_back_once(catalog: Catalog) -> None:
@@ -110,16 +110,10 @@ def event(kind: type[Event], reservation_id: UUID) -> Envelope:
     return Envelope.wrap(kind.model_validate(facts | own.get(kind, {})), source="order-service")
 
 
-async def deliver(catalog: Catalog, envelopes: Iterable[Envelope]) -> None:
-    process = queued_events(catalog.database, catalog.deps.announcements)
-    for envelope in envelopes:
-        await process(envelope)
-
-
 async def test_an_order_created_commits_its_reservation(catalog: Catalog) -> None:
     variant = await catalog.variant(5)
     command = await catalog.reserve((variant, 2))
-    await deliver(catalog, [event(OrderCreated, command.reservation_id)])
+    await deliver(catalog, event(OrderCreated, command.reservation_id))
     assert await catalog.status(command.reservation_id) == "COMMITTED"
     assert (await catalog.shelf(variant)).adds_up
 
@@ -130,7 +124,7 @@ async def test_a_confirmed_order_is_consumed_in_any_order_of_events(
 ) -> None:
     variant = await catalog.variant(5)
     command = await catalog.reserve((variant, 2))
-    await deliver(catalog, [event(kind, command.reservation_id) for kind in kinds])
+    await deliver(catalog, *(event(kind, command.reservation_id) for kind in kinds))
     assert await catalog.status(command.reservation_id) == "CONSUMED"
     shelf = await catalog.shelf(variant)
     assert (shelf.quantity, shelf.reserved) == (3, 0)
@@ -145,7 +139,7 @@ async def test_a_cancelled_order_gives_everything_back_in_any_order_of_events(
 ) -> None:
     variant = await catalog.variant(5)
     command = await catalog.reserve((variant, 2))
-    await deliver(catalog, [event(kind, command.reservation_id) for kind in kinds])
+    await deliver(catalog, *(event(kind, command.reservation_id) for kind in kinds))
     assert await catalog.status(command.reservation_id) == "RELEASED"
     shelf = await catalog.shelf(variant)
     assert (shelf.quantity, shelf.reserved) == (5, 0)
@@ -156,7 +150,7 @@ async def test_the_same_event_twice_counts_once(catalog: Catalog) -> None:
     variant = await catalog.variant(5)
     command = await catalog.reserve((variant, 2))
     confirmed = event(OrderConfirmed, command.reservation_id)
-    await deliver(catalog, [confirmed, confirmed])
+    await deliver(catalog, confirmed, confirmed)
     assert (await catalog.shelf(variant)).quantity == 3
 
 

@@ -3,49 +3,22 @@
 import asyncio
 import itertools
 from collections.abc import Callable, Sequence
-from typing import Any
 from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
 
-from catalog_service.consumers import queued_events
 from catalog_service.models.inventory import ReservationStatus
 from catalog_service.models.reservations import ReserveCommand
 from catalog_service.services.reservations import confirm, release
 from common_lib.auth import Role
 from common_lib.database import Database
-from common_lib.events import Envelope
 from common_lib.events.orders import OrderCancelled, OrderConfirmed, OrderCreated, OrderEvent
 from common_lib.ids import new_id
-from common_lib.money import Money
 from shop.migrations import upgrade
 from shop.stack.native import NativeStack
 from tests.integration.catalog_service.conftest import Catalog
-
-
-def told(kind: type[OrderEvent], command: ReserveCommand, buyer: UUID) -> Envelope:
-    """Return an event about the order a reservation was made for."""
-    own: dict[type[OrderEvent], dict[str, Any]] = {
-        OrderCreated: {"lines": (), "payment_method": "COD"},
-        OrderCancelled: {"reason": "changed my mind"},
-    }
-    facts = {
-        "order_id": command.order_id,
-        "order_number": "ORD-1",
-        "user_id": buyer,
-        "email": "a@b.example",
-        "full_name": "A B",
-        "reservation_id": command.reservation_id,
-        "total": Money(amount=1),
-    }
-    return Envelope.wrap(kind.model_validate(facts | own.get(kind, {})), source="order-service")
-
-
-async def deliver(catalog: Catalog, *envelopes: Envelope) -> None:
-    process = queued_events(catalog.database, catalog.deps.announcements)
-    for envelope in envelopes:
-        await process(envelope)
+from tests.integration.catalog_service.order_events import deliver, told
 
 
 async def bought(catalog: Catalog, buyer: UUID) -> dict[UUID, int]:

@@ -13,6 +13,7 @@ from common_lib.auth import Role
 from common_lib.events.orders import OrderConfirmed
 from common_lib.ids import new_id
 from tests.integration.catalog_service.conftest import Catalog, OpenCatalog
+from tests.integration.catalog_service.order_events import deliver, told
 from tests.integration.catalog_service.reviewers import (
     buyer_of,
     decide,
@@ -21,7 +22,6 @@ from tests.integration.catalog_service.reviewers import (
     rating,
     written,
 )
-from tests.integration.catalog_service.test_purchases import deliver, told
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from common_lib.auth import Role
 from common_lib.events.orders import OrderCancelled, OrderConfirmed
 from common_lib.ids import new_id
 from tests.integration.catalog_service.conftest import Catalog
+from tests.integration.catalog_service.order_events import deliver, told
 from tests.integration.catalog_service.reviewers import (
     PUBLIC,
     buyer_of,
@@ -22,7 +23,6 @@ from tests.integration.catalog_service.reviewers import (
     somebody,
     written,
 )
-from tests.integration.catalog_service.test_purchases import deliver, told
 from tests.problems import assert_problem
 
 NO_RATINGS: Final[list[Any]] = [0, 6, -1, 2**31, 2**70, 4.5, 5.0, "5", True, None, [], {}]
