@@ -9,67 +9,8 @@ import sqlalchemy as sa
 from common_lib.clock import now
 from common_lib.database import COLLATION, Database
 from shop.stack.native import NativeStack
+from tests.schemas import BUSINESS, TECHNICAL
 
-BUSINESS = {
-    "user": {"users", "addresses"},
-    "catalog": {
-        "sellers",
-        "categories",
-        "products",
-        "product_variants",
-        "product_images",
-        "inventory",
-        "reviews",
-        "wishlists",
-    },
-    "order": {
-        "coupons",
-        "orders",
-        "order_items",
-        "order_status_history",
-        "payments",
-        "shipments",
-        "returns_refunds",
-    },
-    "notification": {"notification_logs"},
-}
-TECHNICAL = {
-    "user": {
-        "sessions",
-        "refresh_tokens",
-        "one_time_tokens",
-        "password_reset_requests",
-        "totp_credentials",
-        "recovery_codes",
-        "outbox",
-    },
-    "catalog": {
-        "reservations",
-        "reservation_lines",
-        "stock_movements",
-        "purchases",
-        "image_removals",
-        "product_imports",
-        "product_import_errors",
-        "search_documents",
-        "search_words",
-        "search_updates",
-        "search_rebuilds",
-        "outbox",
-        "inbox",
-    },
-    "order": {
-        "idempotency_keys",
-        "order_numbers",
-        "unpaid_orders",
-        "erased_users",
-        "coupon_redemptions",
-        "payment_webhook_events",
-        "outbox",
-        "inbox",
-    },
-    "notification": set[str](),
-}
 ENUMERATIONS = {
     ("user", "users", "role"): "CUSTOMER SELLER ADMIN",
     ("user", "users", "status"): "ACTIVE SUSPENDED DELETED",

@@ -1,50 +1,35 @@
 """notifications_db: the migrations and the models say the same."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
 import pytest
 import sqlalchemy as sa
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from notification_service.models import Base
 from shop.migrations import upgrade
-
-BUSINESS = {"notification_logs"}
-TECHNICAL = {"alembic_version"}
-
-Scratch = Callable[[str], Awaitable[str]]
+from tests.conftest import ScratchDatabase
+from tests.schemas import differences, has_table, tables, tables_of
 
 
 async def test_the_only_table_is_the_one_of_business(
-    scratch_database: Scratch,
+    scratch_database: ScratchDatabase,
 ) -> None:
-    tables = await inspected(
-        await scratch_database("notification"), lambda c: set(sa.inspect(c).get_table_names())
-    )
-
-    assert tables == BUSINESS | TECHNICAL
+    assert await tables(await scratch_database("notification")) == tables_of("notification")
 
 
-async def test_the_models_match_what_the_migrations_made(scratch_database: Scratch) -> None:
-    differences = await inspected(
-        await scratch_database("notification"),
-        lambda c: compare_metadata(MigrationContext.configure(c), Base.metadata),
-    )
-
-    assert differences == []
+async def test_the_models_match_what_the_migrations_made(scratch_database: ScratchDatabase) -> None:
+    assert await differences(await scratch_database("notification"), Base.metadata) == []
 
 
-async def test_migrating_again_changes_nothing(scratch_database: Scratch) -> None:
+async def test_migrating_again_changes_nothing(scratch_database: ScratchDatabase) -> None:
     url = await scratch_database("notification")
 
     await asyncio.to_thread(upgrade, "notification", url)
 
-    assert await inspected(url, lambda c: sa.inspect(c).has_table("notification_logs"))
+    assert await has_table(url, "notification_logs")
 
 
 @pytest.mark.parametrize(
@@ -58,7 +43,7 @@ async def test_migrating_again_changes_nothing(scratch_database: Scratch) -> Non
     ],
 )
 async def test_the_database_itself_refuses_a_bad_row_and_a_second_one_of_an_event(
-    scratch_database: Scratch, column: str, value: object
+    scratch_database: ScratchDatabase, column: str, value: object
 ) -> None:
     row: dict[str, object] = {
         "id": b"0" * 16,
@@ -86,11 +71,3 @@ async def test_the_database_itself_refuses_a_bad_row_and_a_second_one_of_an_even
         with pytest.raises(DBAPIError):
             await connection.execute(insert, row | {"id": b"2" * 16})
     await engine.dispose()
-
-
-async def inspected(url: str, look: Callable[[sa.Connection], object]) -> object:
-    engine = create_async_engine(url, poolclass=NullPool)
-    async with engine.connect() as connection:
-        found = await connection.run_sync(look)
-    await engine.dispose()
-    return found

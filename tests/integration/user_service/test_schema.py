@@ -1,59 +1,35 @@
 """users_db: the migrations and the models say the same."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
 import pytest
 import sqlalchemy as sa
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from shop.migrations import upgrade
+from tests.conftest import ScratchDatabase
+from tests.schemas import differences, has_table, tables, tables_of
 from user_service.models import Base
-
-BUSINESS = {"users", "addresses"}
-TECHNICAL = {
-    "sessions",
-    "refresh_tokens",
-    "one_time_tokens",
-    "password_reset_requests",
-    "totp_credentials",
-    "recovery_codes",
-    "outbox",
-    "alembic_version",
-}
-
-Scratch = Callable[[str], Awaitable[str]]
 
 
 async def test_the_tables_are_two_of_business_and_the_technical_ones(
-    scratch_database: Scratch,
+    scratch_database: ScratchDatabase,
 ) -> None:
-    tables = await inspected(
-        await scratch_database("user"), lambda c: set(sa.inspect(c).get_table_names())
-    )
-
-    assert tables == BUSINESS | TECHNICAL
+    assert await tables(await scratch_database("user")) == tables_of("user")
 
 
-async def test_the_models_match_what_the_migrations_made(scratch_database: Scratch) -> None:
-    differences = await inspected(
-        await scratch_database("user"),
-        lambda c: compare_metadata(MigrationContext.configure(c), Base.metadata),
-    )
-
-    assert differences == []
+async def test_the_models_match_what_the_migrations_made(scratch_database: ScratchDatabase) -> None:
+    assert await differences(await scratch_database("user"), Base.metadata) == []
 
 
-async def test_migrating_again_changes_nothing(scratch_database: Scratch) -> None:
+async def test_migrating_again_changes_nothing(scratch_database: ScratchDatabase) -> None:
     url = await scratch_database("user")
 
     await asyncio.to_thread(upgrade, "user", url)
 
-    assert await inspected(url, lambda c: sa.inspect(c).has_table("users"))
+    assert await has_table(url, "users")
 
 
 @pytest.mark.parametrize(
@@ -69,7 +45,7 @@ async def test_migrating_again_changes_nothing(scratch_database: Scratch) -> Non
     ],
 )
 async def test_the_database_itself_refuses_a_bad_account(
-    scratch_database: Scratch, column: str, value: object
+    scratch_database: ScratchDatabase, column: str, value: object
 ) -> None:
     row: dict[str, object] = {
         "id": b"0" * 16,
@@ -95,11 +71,3 @@ async def test_the_database_itself_refuses_a_bad_account(
             await connection.execute(insert, row | {column: value})
         await connection.execute(insert, row)
     await engine.dispose()
-
-
-async def inspected(url: str, look: Callable[[sa.Connection], object]) -> object:
-    engine = create_async_engine(url, poolclass=NullPool)
-    async with engine.connect() as connection:
-        found = await connection.run_sync(look)
-    await engine.dispose()
-    return found
