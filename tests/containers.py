@@ -174,7 +174,8 @@ class ContainerStack(NativeStack):
     def _localstack(self) -> Part:
         # Queue URLs carry this address.
         address = f"{LOOPBACK}:{self.layout.ports.localstack}"
-        return self._part(localstack.NAME, LOCALSTACK_PORT, {"LOCALSTACK_HOST": address})
+        variables = {"LOCALSTACK_HOST": address} | localstack.quiet(self.layout)
+        return self._part(localstack.NAME, LOCALSTACK_PORT, variables)
 
     def _part(
         self,

@@ -36,7 +36,7 @@ def is_fetched(layout: Layout) -> bool:
 def spec(layout: Layout) -> Spec:
     files = layout.data / NAME
     (files / "tmp").mkdir(parents=True, exist_ok=True)
-    wiring = _environment(files, layout.ports.localstack)
+    wiring = _environment(files, layout.ports.localstack) | quiet(layout)
     return Spec(
         name=NAME,
         argv=(venvs.python(_venv(layout)), "-P", str(LAUNCHER)),
@@ -44,6 +44,14 @@ def spec(layout: Layout) -> Spec:
         cwd=layout.home,
         wiring=wiring,
     )
+
+
+def quiet(layout: Layout) -> dict[str, str]:
+    """Return what a test stack goes without: metrics of queues, for nobody looks at them.
+
+    Each message costs five calls from inside, which is nine tenths of what LocalStack does.
+    """
+    return {"SQS_DISABLE_CLOUDWATCH_METRICS": "1"} if layout.profile == "test" else {}
 
 
 def create_queues(layout: Layout, progress: Progress) -> None:
