@@ -1,0 +1,3 @@
+"""The catalog service."""
+
+import common_lib  # noqa: F401 - first of all: it loads libraries without what nobody uses

@@ -97,7 +97,7 @@ class LiveLimits:
 @asynccontextmanager
 async def live_limits(settings: GatewaySettings, set_limit: SetLimit) -> AsyncIterator[LiveLimits]:
     """Open the store, and look into it before the first request comes."""
-    session = importlib.import_module("common_lib.aws").new_session()
+    session = importlib.import_module("common_lib.bus.sessions").new_session()
     arguments = aws_client_arguments(settings)
     config = aws_client_config(read_timeout_s=_READ_TIMEOUT_S, connect_timeout_s=_READ_TIMEOUT_S)
     async with session.client("ssm", **arguments, config=config) as client:

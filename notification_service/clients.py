@@ -7,8 +7,8 @@ from typing import Any, Final, Self
 import structlog
 from botocore.exceptions import BotoCoreError, ClientError
 
-from common_lib.aws import new_session
 from common_lib.bus import aws_client_arguments, aws_client_config
+from common_lib.bus.sessions import new_session
 from common_lib.errors import Rejected, Unavailable
 from notification_service.settings import Settings
 

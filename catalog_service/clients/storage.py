@@ -145,7 +145,7 @@ class ImageStore:
 
 
 def _session() -> Any:
-    return importlib.import_module("common_lib.aws").new_session()
+    return importlib.import_module("common_lib.bus.sessions").new_session()
 
 
 def _code(error: BaseException) -> str:

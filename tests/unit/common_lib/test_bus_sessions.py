@@ -6,7 +6,7 @@ import aioboto3
 import pytest
 from botocore.exceptions import UnknownServiceError
 
-from common_lib.aws import new_session
+from common_lib.bus.sessions import new_session
 
 SERVICES = ("sns", "sqs", "ses", "s3", "ssm", "secretsmanager", "sts")
 REGIONS = ("ap-south-1", "us-east-1", "cn-north-1", "us-gov-west-1")

@@ -85,7 +85,7 @@ class Bus:
         self._sqs: Any = None
 
     async def __aenter__(self) -> Self:
-        session = importlib.import_module("common_lib.aws").new_session()
+        session = importlib.import_module("common_lib.bus.sessions").new_session()
         arguments = aws_client_arguments(self._settings)
         self._sns = await self._stack.enter_async_context(
             session.client("sns", **arguments, config=aws_client_config(read_timeout_s=5))
