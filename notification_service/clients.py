@@ -1,6 +1,7 @@
 """E-mail out, by SES."""
 
 import contextlib
+import importlib
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
@@ -8,7 +9,6 @@ import structlog
 from botocore.exceptions import BotoCoreError, ClientError
 
 from common_lib.bus import aws_client_arguments, aws_client_config
-from common_lib.bus.sessions import new_session
 from common_lib.errors import Rejected, Unavailable
 from notification_service.settings import Settings
 
@@ -46,8 +46,10 @@ class MailSender:
         self._ses: Any = None
 
     async def __aenter__(self) -> Self:
+        # Loaded here, as the service that only shows what was sent needs none of it.
+        session = importlib.import_module("common_lib.bus.sessions").new_session()
         self._ses = await self._stack.enter_async_context(
-            new_session().client(
+            session.client(
                 "ses",
                 **aws_client_arguments(self._settings),
                 config=aws_client_config(read_timeout_s=self._settings.mail_timeout_s),
