@@ -4,32 +4,29 @@
 Both live for the session, in a temporary folder, and leave nothing behind.
 """
 
-import asyncio
 import itertools
 import os
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 import httpx2
 import pytest
-import sqlalchemy as sa
 from redis.asyncio import Redis
 from rich.console import Console
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
 
 from common_lib.bus import Bus
 from common_lib.cache import create_redis
 from common_lib.database import Database
 from common_lib.settings import DatabaseSettings
-from shop.migrations import upgrade
 from shop.stack.edge import Edge
 from shop.stack.errors import StackError
 from shop.stack.layout import Layout
 from shop.stack.native import NativeStack
 from shop.stack.progress import Progress
 from tests import containers, seeding
+from tests.databases import migrated, settings_on
 from tests.shopper import DEV_PASSWORD, Shopper
 
 # What a test cannot wait for is shortened; what it must not trip over is widened.
@@ -101,35 +98,19 @@ ScratchDatabase = Callable[[str], Awaitable[str]]
 @pytest.fixture
 async def scratch_database(parts: NativeStack) -> AsyncIterator[ScratchDatabase]:
     """Return a maker of migrated databases of a service, each empty and dropped after the test."""
-    made: list[str] = []
-    admin = create_async_engine(parts.database_url("user"), poolclass=NullPool)
+    async with AsyncExitStack() as databases:
 
-    async def make(service: str) -> str:
-        name = f"scratch_{service}_{next(_scratch_numbers)}"
-        async with admin.connect() as connection:
-            await connection.execute(sa.text(f"CREATE DATABASE {name}"))
-        made.append(name)
-        url = f"{parts.database_url(service).rpartition('/')[0]}/{name}"
-        await asyncio.to_thread(upgrade, service, url)
-        return url
+        async def make(service: str) -> str:
+            name = f"scratch_{service}_{next(_scratch_numbers)}"
+            return await databases.enter_async_context(migrated(parts, service, name))
 
-    yield make
-    async with admin.connect() as connection:
-        for name in made:
-            await connection.execute(sa.text(f"DROP DATABASE {name}"))
-    await admin.dispose()
+        yield make
 
 
 def settings_for(parts: NativeStack, service: str, database_url: str) -> DatabaseSettings:
     """Return the common settings of a service on these parts, with the database given."""
-    names = DatabaseSettings.model_fields
-    environment = {
-        name.removeprefix("SHOP_").lower(): value
-        for name, value in parts.environment(service).items()
-    }
-    known = {name: value for name, value in environment.items() if name in names}
-    return DatabaseSettings.model_validate(
-        known | {"database_url": database_url, "database_read_urls": ()}
+    return settings_on(
+        parts, service, DatabaseSettings, database_url=database_url, database_read_urls=()
     )
 
 

@@ -3,7 +3,6 @@
 Its own, because the running stack's worker would otherwise sweep and relay what a test looks at.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -15,8 +14,6 @@ import pytest
 import sqlalchemy as sa
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
 
 from catalog_service.api.deps import Deps
 from catalog_service.main import build_app
@@ -36,8 +33,8 @@ from catalog_service.settings import Settings
 from common_lib.auth import Role, ServiceTokens, SigningKey, StaticKeys, TokenSigner
 from common_lib.database import Database, WriteSession
 from common_lib.ids import new_id
-from shop.migrations import upgrade
 from shop.stack.native import NativeStack
+from tests.databases import migrated, settings_on
 
 
 def new_key() -> SigningKey:
@@ -228,16 +225,8 @@ OpenCatalog = Callable[..., Awaitable[Catalog]]
 @pytest.fixture(scope="session")
 async def catalog_url(parts: NativeStack) -> AsyncIterator[str]:
     """Return the address of a migrated database that no running process knows of."""
-    url = parts.database_url("catalog")
-    server, _, _ = url.rpartition("/")
-    admin = create_async_engine(url, poolclass=NullPool)
-    async with admin.connect() as connection:
-        await connection.execute(sa.text("CREATE DATABASE scratch_catalog_session"))
-    await asyncio.to_thread(upgrade, "catalog", f"{server}/scratch_catalog_session")
-    yield f"{server}/scratch_catalog_session"
-    async with admin.connect() as connection:
-        await connection.execute(sa.text("DROP DATABASE scratch_catalog_session"))
-    await admin.dispose()
+    async with migrated(parts, "catalog", "scratch_catalog_session") as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
@@ -274,12 +263,7 @@ async def opened(settings: Settings) -> AsyncIterator[Catalog]:
 
 
 def catalog_settings(parts: NativeStack, **changes: Any) -> Settings:
-    environment = {
-        name.removeprefix("SHOP_").lower(): value
-        for name, value in parts.environment("catalog").items()
-    }
-    known = {name: value for name, value in environment.items() if name in Settings.model_fields}
     # A Redis database of its own too: the tree of this database is not the running stack's.
     own_redis = f"{parts.layout.redis_url.rpartition('/')[0]}/1"
     usual = {"database_read_urls": (), "reservation_ttl_s": 900, "redis_url": own_redis}
-    return Settings.model_validate(known | usual | changes)
+    return settings_on(parts, "catalog", Settings, **(usual | changes))

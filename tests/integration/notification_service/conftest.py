@@ -1,6 +1,5 @@
 """The notification service's parts in this process, on real MySQL, SES, SQS and Redis."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -8,9 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import delete, select, text
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
+from sqlalchemy import delete, select
 
 from common_lib.database import Database
 from common_lib.events import Envelope, Event
@@ -20,8 +17,8 @@ from notification_service.models import NotificationLog
 from notification_service.services.mails import House
 from notification_service.services.notifications import Notifications
 from notification_service.settings import Settings
-from shop.migrations import upgrade
 from shop.stack.native import NativeStack
+from tests.databases import migrated, settings_on
 
 HOUSE = House("The Shop", "http://localhost:8080", "ops@ecommerce.com")
 LEASE = timedelta(seconds=30)
@@ -73,14 +70,8 @@ class Desk:
 @pytest.fixture(scope="session")
 async def mail_database(parts: NativeStack) -> AsyncIterator[str]:
     """A migrated database that no worker of the stack writes to; each test finds it empty."""
-    server, _, _ = parts.database_url("notification").rpartition("/")
-    admin = create_async_engine(parts.database_url("notification"), poolclass=NullPool)
-    async with admin.connect() as connection:
-        await connection.execute(text("CREATE DATABASE scratch_mails"))
-        await asyncio.to_thread(upgrade, "notification", f"{server}/scratch_mails")
-        yield f"{server}/scratch_mails"
-        await connection.execute(text("DROP DATABASE scratch_mails"))
-    await admin.dispose()
+    async with migrated(parts, "notification", "scratch_mails") as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
@@ -106,12 +97,7 @@ async def _empty(session: Any) -> None:
 
 
 def notification_settings(parts: NativeStack, **changes: Any) -> Settings:
-    environment = {
-        name.removeprefix("SHOP_").lower(): value
-        for name, value in parts.environment("notification").items()
-    }
-    known = {name: value for name, value in environment.items() if name in Settings.model_fields}
-    return Settings.model_validate(known | changes)
+    return settings_on(parts, "notification", Settings, **changes)
 
 
 def enveloped(event: Event) -> Envelope:

@@ -1,6 +1,5 @@
 """The order service's app on real MySQL and Redis, with neighbours made for the test."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -12,8 +11,6 @@ import httpx2
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
 
 from common_lib.auth import Role, ServiceTokens, SigningKey, StaticKeys, TokenSigner
 from common_lib.database import Database
@@ -21,10 +18,10 @@ from common_lib.ids import new_id
 from order_service.main import build_app
 from order_service.services.wiring import UseCases
 from order_service.settings import Settings
-from shop.migrations import upgrade
 from shop.payment_sandbox import SandboxSettings
 from shop.payment_sandbox import build_app as build_sandbox
 from shop.stack.native import NativeStack
+from tests.databases import migrated, settings_on
 from tests.integration.order_service.neighbours import Neighbours
 from tests.integration.order_service.proxy import Wire, wire_to
 from tests.serving import free_port, served
@@ -97,16 +94,8 @@ OpenIt = Callable[..., Awaitable[OpenShop]]
 @pytest.fixture(scope="session")
 async def orders_url(parts: NativeStack) -> AsyncIterator[str]:
     """A migrated orders_db apart from the stack's own: its worker must not meddle."""
-    url = parts.database_url("order")
-    admin = create_async_engine(url, poolclass=NullPool)
-    async with admin.connect() as connection:
-        await connection.execute(sa.text("CREATE DATABASE scratch_order_service"))
-    own = f"{url.rpartition('/')[0]}/scratch_order_service"
-    await asyncio.to_thread(upgrade, "order", own)
-    yield own
-    async with admin.connect() as connection:
-        await connection.execute(sa.text("DROP DATABASE scratch_order_service"))
-    await admin.dispose()
+    async with migrated(parts, "order", "scratch_order_service") as url:
+        yield url
 
 
 @pytest.fixture
@@ -149,11 +138,6 @@ async def shop(open_shop: OpenIt) -> OpenShop:
 
 
 def _settings(parts: NativeStack, url: URL, ports: Ports, changes: dict[str, Any]) -> Settings:
-    environment = {
-        name.removeprefix("SHOP_").lower(): value
-        for name, value in parts.environment("order").items()
-    }
-    known = {name: value for name, value in environment.items() if name in Settings.model_fields}
     ours = {
         "database_url": url.render_as_string(hide_password=False),
         "port": ports.own,
@@ -164,7 +148,7 @@ def _settings(parts: NativeStack, url: URL, ports: Ports, changes: dict[str, Any
         "jwt_issuer": ISSUER,
         "jwt_audience": AUDIENCE,
     }
-    return Settings.model_validate(known | ours | changes)
+    return settings_on(parts, "order", Settings, **(ours | changes))
 
 
 def _sandbox_settings(ports: Ports, folder: Path) -> SandboxSettings:

@@ -1,6 +1,5 @@
 """The user service's app in this process, on real MySQL and Redis."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -9,14 +8,12 @@ from uuid import UUID
 
 import httpx2
 import pytest
-from sqlalchemy import text, update
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
+from sqlalchemy import update
 
 from common_lib.auth import ServiceTokens, SigningKey
 from common_lib.database import Database
-from shop.migrations import upgrade
 from shop.stack.native import NativeStack
+from tests.databases import migrated, settings_on
 from tests.shopper import Shopper
 from user_service.main import build_app
 from user_service.models import User
@@ -92,14 +89,8 @@ async def app(open_app: Open) -> Served:
 @pytest.fixture(scope="session")
 async def own_database(parts: NativeStack) -> AsyncIterator[str]:
     """The URL of a migrated users database whose outbox no worker of the stack empties."""
-    server, _, _ = parts.database_url("user").rpartition("/")
-    admin = create_async_engine(parts.database_url("user"), poolclass=NullPool)
-    async with admin.connect() as connection:
-        await connection.execute(text("CREATE DATABASE scratch_accounts"))
-        await asyncio.to_thread(upgrade, "user", f"{server}/scratch_accounts")
-        yield f"{server}/scratch_accounts"
-        await connection.execute(text("DROP DATABASE scratch_accounts"))
-    await admin.dispose()
+    async with migrated(parts, "user", "scratch_accounts") as url:
+        yield url
 
 
 @pytest.fixture
@@ -118,9 +109,4 @@ async def quiet_app(open_quiet_app: Open) -> Served:
 
 
 def user_settings(parts: NativeStack, **changes: Any) -> Settings:
-    environment = {
-        name.removeprefix("SHOP_").lower(): value
-        for name, value in parts.environment("user").items()
-    }
-    known = {name: value for name, value in environment.items() if name in Settings.model_fields}
-    return Settings.model_validate(known | changes)
+    return settings_on(parts, "user", Settings, **changes)
