@@ -62,7 +62,7 @@ class Catalog:
         )
         if answer.status != _OK:
             raise _error_of(answer)
-        quotes = [_quote(entry) for entry in answer.json()["items"] if entry["isActive"]]
+        quotes = [quote_of(entry) for entry in answer.json()["items"] if entry["isActive"]]
         return {quote.variant_id: quote for quote in quotes}
 
     async def reserve(
@@ -122,7 +122,8 @@ def _items(lines: Sequence[Line]) -> list[dict[str, object]]:
     return [{"variantId": str(line.variant_id), "quantity": line.quantity} for line in lines]
 
 
-def _quote(entry: Mapping[str, Any]) -> Quote:
+def quote_of(entry: Mapping[str, Any]) -> Quote:
+    """Return the quote that a JSON document tells of."""
     return Quote(
         variant_id=UUID(entry["variantId"]),
         product_id=UUID(entry["productId"]),

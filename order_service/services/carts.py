@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import orjson
@@ -11,8 +11,7 @@ from redis.asyncio import Redis
 
 from common_lib.clock import now, rfc3339
 from common_lib.errors import FieldError, NotFound, Rejected
-from common_lib.money import Money
-from order_service.clients.catalog import Catalog, Quote, UnknownVariant
+from order_service.clients.catalog import Catalog, Quote, UnknownVariant, quote_of
 from order_service.models.records import Line
 from order_service.queries import carts as store
 from order_service.queries.carts import CartLimits, Edit, EditResult, StoredCart
@@ -160,7 +159,7 @@ class Carts:
         wanted = list(dict.fromkeys(variants))
         cached = await store.read_quotes(self._redis, wanted)
         quotes = {
-            variant: _quote_from(found)
+            variant: quote_of(orjson.loads(found))
             for variant, found in zip(wanted, cached, strict=True)
             if found is not None
         }
@@ -210,16 +209,4 @@ def _quote_bytes(quote: Quote) -> bytes:
             "unitPrice": quote.unit_price.model_dump(),
             "available": quote.available,
         }
-    )
-
-
-def _quote_from(packed: bytes) -> Quote:
-    entry: dict[str, Any] = orjson.loads(packed)
-    return Quote(
-        variant_id=UUID(entry["variantId"]),
-        product_id=UUID(entry["productId"]),
-        sku=entry["sku"],
-        name=entry["name"],
-        unit_price=Money.model_validate(entry["unitPrice"]),
-        available=entry["available"],
     )

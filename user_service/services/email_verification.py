@@ -16,7 +16,7 @@ from user_service.models import TokenPurpose, User
 from user_service.queries import accounts, one_time_tokens
 from user_service.schemas.enums import UserStatus
 from user_service.services.one_time_tokens import redeem
-from user_service.services.users import SOURCE, request_verification, spend
+from user_service.services.users import SOURCE, mail_link, spend
 
 _PURPOSE: Final = TokenPurpose.VERIFY_EMAIL
 
@@ -51,7 +51,7 @@ class EmailVerification:
 
         async def work(session: WriteSession) -> None:
             user = _unverified(await accounts.lock_user(session, user_id))
-            await request_verification(session, user)
+            await mail_link(session, user, _PURPOSE)
 
         await self.db.transact(work)
         await wake(self.redis, SOURCE)

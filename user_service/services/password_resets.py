@@ -15,21 +15,20 @@ from redis.asyncio import Redis
 from common_lib.auth import Sessions
 from common_lib.clock import now
 from common_lib.database import Database, WriteSession
-from common_lib.events.users import PasswordResetRequested
 from common_lib.ids import new_id
-from common_lib.outbox import enqueue, wake
+from common_lib.outbox import wake
 from user_service.clients.attempts import AttemptLimiter
-from user_service.models import PasswordResetRequest, TokenPurpose, User
+from user_service.models import PasswordResetRequest, TokenPurpose
 from user_service.queries import accounts, one_time_tokens
 from user_service.schemas.credentials import ResetRequest
 from user_service.schemas.enums import UserStatus
 from user_service.services.email_verification import confirm_address
-from user_service.services.one_time_tokens import issue, owner, redeem
+from user_service.services.one_time_tokens import owner, redeem
 from user_service.services.password_changes import POINTER, set_password
 from user_service.services.password_rules import PasswordRules
 from user_service.services.passwords import PasswordHasher
 from user_service.services.session_ends import end_sessions, revoke
-from user_service.services.users import SOURCE, spend
+from user_service.services.users import SOURCE, mail_link, spend
 
 _PURPOSE: Final = TokenPurpose.RESET_PASSWORD
 
@@ -109,17 +108,5 @@ async def _answer_oldest(session: WriteSession) -> bool:
     found = await accounts.user_by_email(session, request.email)
     user = await accounts.lock_user(session, found.id) if found is not None else None
     if user is not None and user.status is UserStatus.ACTIVE and user.email == request.email:
-        await _send_link(session, user)
+        await mail_link(session, user, _PURPOSE)
     return True
-
-
-async def _send_link(session: WriteSession, user: User) -> None:
-    token = await issue(session, user, _PURPOSE)
-    event = PasswordResetRequested(
-        user_id=user.id,
-        email=user.email,
-        full_name=user.full_name,
-        token=token.secret,
-        expires_at=token.expires_at,
-    )
-    await enqueue(session, event, source=SOURCE)

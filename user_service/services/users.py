@@ -1,6 +1,6 @@
 """Use cases of accounts: register, read, change, and what administrators decide."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -12,7 +12,13 @@ from common_lib.auth import Principal, Role, Sessions
 from common_lib.clock import now
 from common_lib.database import Database, WriteSession, is_duplicate_key
 from common_lib.errors import Conflict, FieldError, Forbidden, NotFound, Rejected
-from common_lib.events.users import EmailChanged, EmailVerificationRequested, UserRegistered
+from common_lib.events.users import (
+    EmailChanged,
+    EmailVerificationRequested,
+    PasswordResetRequested,
+    UserRegistered,
+    UserTokenEvent,
+)
 from common_lib.ids import UserId, new_id
 from common_lib.outbox import enqueue, wake
 from user_service.clients.attempts import AttemptLimiter
@@ -27,6 +33,10 @@ from user_service.services.passwords import PasswordHasher
 from user_service.services.session_ends import end_sessions, revoke
 
 SOURCE: Final = "user-service"
+_LINKS: Final[Mapping[TokenPurpose, type[UserTokenEvent]]] = {
+    TokenPurpose.RESET_PASSWORD: PasswordResetRequested,
+    TokenPurpose.VERIFY_EMAIL: EmailVerificationRequested,
+}
 
 
 class EmailTaken(Conflict):
@@ -281,16 +291,16 @@ async def _insert(session: WriteSession, user: User) -> None:
         UserRegistered(user_id=UserId(user.id), email=user.email, full_name=user.full_name),
         source=SOURCE,
     )
-    await request_verification(session, user)
+    await mail_link(session, user, TokenPurpose.VERIFY_EMAIL)
 
 
-async def request_verification(session: WriteSession, user: User) -> None:
-    """Have a link mailed that proves the account's present address; older links end.
+async def mail_link(session: WriteSession, user: User, purpose: TokenPurpose) -> None:
+    """Have a link mailed to the account's present address; older ones of this purpose end.
 
     Call it under `accounts.lock_user`, and wake the relay after the commit.
     """
-    token = await issue(session, user, TokenPurpose.VERIFY_EMAIL)
-    event = EmailVerificationRequested(
+    token = await issue(session, user, purpose)
+    event = _LINKS[purpose](
         user_id=user.id,
         email=user.email,
         full_name=user.full_name,
@@ -339,7 +349,7 @@ async def _move_to(session: WriteSession, user: User, email: str) -> None:
     await session.flush()  # a taken address ends it here
     await one_time_tokens.delete_open_tokens(session, user.id, *TokenPurpose)
     await enqueue(session, notice, source=SOURCE)
-    await request_verification(session, user)
+    await mail_link(session, user, TokenPurpose.VERIFY_EMAIL)
 
 
 def _living(user: User | None) -> User:
