@@ -1,6 +1,7 @@
 import os
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from subprocess import DEVNULL, Popen
 
@@ -67,12 +68,18 @@ def redis_server(
     server.stop()
 
 
-@pytest.fixture(scope="session")
-async def _upstream() -> AsyncIterator[Upstream]:
+@asynccontextmanager
+async def _running() -> AsyncIterator[Upstream]:
     server = Upstream()
     await server.start()
     yield server
     await server.stop()
+
+
+@pytest.fixture(scope="session")
+async def _upstream() -> AsyncIterator[Upstream]:
+    async with _running() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
@@ -91,6 +98,13 @@ async def upstream(_upstream: Upstream) -> Upstream:
     await eventually(lambda: not _upstream.writers, what="the old connections to end")
     _upstream.forget()
     return _upstream
+
+
+@pytest.fixture
+async def second() -> AsyncIterator[Upstream]:
+    """Another address of a service, of the test's own."""
+    async with _running() as server:
+        yield server
 
 
 @pytest.fixture

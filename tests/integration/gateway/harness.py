@@ -85,6 +85,16 @@ async def plain(request: Request, writer: asyncio.StreamWriter) -> None:
     writer.write(answer(b'{"ok":true}'))
 
 
+def answering_after(go_on: asyncio.Event, given: bytes | None = None) -> Script:
+    """Return a script that holds its answer back until it may go on."""
+
+    async def script(_: Request, writer: asyncio.StreamWriter) -> None:
+        await go_on.wait()
+        writer.write(given or answer())
+
+    return script
+
+
 @dataclass
 class Upstream:
     """An HTTP server that does what its script says, and remembers what it was asked."""

@@ -9,18 +9,18 @@ import pytest
 from common_lib.http_client import BreakerState
 from gateway.pool import Address
 from gateway.settings import GatewaySettings
-from tests.integration.gateway.harness import Answer, Door, Request, Upstream, answer, open_door
+from tests.integration.gateway.harness import (
+    Answer,
+    Door,
+    Request,
+    Upstream,
+    answer,
+    answering_after,
+    open_door,
+)
 from tests.waiting import eventually
 
 PATIENCE_S = 0.3
-
-
-@pytest.fixture
-async def second() -> AsyncIterator[Upstream]:
-    server = Upstream()
-    await server.start()
-    yield server
-    await server.stop()
 
 
 @pytest.fixture
@@ -135,12 +135,7 @@ async def test_a_resting_circuit_lets_one_request_through(
 ) -> None:
     """Of a crowd at a half-open circuit one asks the service, the others are told when to come."""
     go_on = asyncio.Event()
-
-    async def script(_: Request, writer: asyncio.StreamWriter) -> None:
-        await go_on.wait()
-        writer.write(answer())
-
-    upstream.script = script
+    upstream.script = answering_after(go_on)
     async with AsyncExitStack() as stack:
         door = await stack.enter_async_context(open_door(settings))
         breaker = door.gateway.upstreams["catalog"].breaker

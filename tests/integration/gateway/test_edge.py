@@ -6,7 +6,13 @@ import time
 import pytest
 
 from gateway.settings import GatewaySettings
-from tests.integration.gateway.harness import Door, Request, Upstream, answer, open_door
+from tests.integration.gateway.harness import (
+    Door,
+    Upstream,
+    answer,
+    answering_after,
+    open_door,
+)
 
 POST = "POST /api/orders HTTP/1.1\r\nHost: s\r\nContent-Type: application/json\r\n"
 CHUNKED = POST + "Transfer-Encoding: chunked\r\n\r\n"
@@ -106,12 +112,7 @@ async def test_an_earlier_request_is_still_answered_before_a_broken_one_ends_it(
     door: Door, upstream: Upstream
 ) -> None:
     go_on = asyncio.Event()
-
-    async def script(_: Request, writer: asyncio.StreamWriter) -> None:
-        await go_on.wait()
-        writer.write(answer(b'{"first":true}'))
-
-    upstream.script = script
+    upstream.script = answering_after(go_on, answer(b'{"first":true}'))
     async with door.connect() as client:
         await client.send((GET + "\r\n" + GET + "\r\nBROKEN\r\n\r\n").encode())
         go_on.set()

@@ -7,16 +7,16 @@ import pytest
 
 from common_lib.auth import Role
 from gateway.settings import GatewaySettings
-from tests.integration.gateway.harness import Door, Request, Upstream, answer, open_door, token
+from tests.integration.gateway.harness import (
+    Door,
+    Request,
+    Upstream,
+    answer,
+    answering_after,
+    open_door,
+    token,
+)
 from tests.waiting import eventually
-
-
-@pytest.fixture
-async def second() -> AsyncIterator[Upstream]:
-    server = Upstream()
-    await server.start()
-    yield server
-    await server.stop()
 
 
 def catalog_at(settings: GatewaySettings, *urls: str, **more: object) -> GatewaySettings:
@@ -243,12 +243,7 @@ async def test_too_many_in_flight_are_turned_away(
     settings: GatewaySettings, upstream: Upstream
 ) -> None:
     go_on = asyncio.Event()
-
-    async def script(_: Request, writer: asyncio.StreamWriter) -> None:
-        await go_on.wait()
-        writer.write(answer())
-
-    upstream.script = script
+    upstream.script = answering_after(go_on)
     async with open_door(settings.model_copy(update={"max_in_flight": 3})) as door:
         asked = [asyncio.create_task(door.ask()) for _ in range(3)]
         await eventually(lambda: len(upstream.requests) == 3, what="three in flight")

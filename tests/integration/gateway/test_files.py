@@ -11,6 +11,7 @@ from gateway.settings import GatewaySettings
 from tests.integration.gateway.harness import (
     Door,
     Request,
+    Script,
     Upstream,
     answer,
     open_door,
@@ -44,6 +45,19 @@ async def dechunked(reader: asyncio.StreamReader) -> bytes:
         if not size:
             return body
         body += piece[:-2]
+
+
+def noting_the_end(ends: list[str]) -> Script:
+    """Return a script that reads a file and notes whether it came whole or broken."""
+
+    async def script(request: Request, _: asyncio.StreamWriter) -> None:
+        try:
+            await dechunked(request.reader)
+            ends.append("whole")
+        except (asyncio.IncompleteReadError, ConnectionError):
+            ends.append("broken")
+
+    return script
 
 
 async def test_a_file_of_known_length_arrives_as_it_was(door: Door, upstream: Upstream) -> None:
@@ -122,15 +136,7 @@ async def test_a_file_that_grows_too_large_breaks_off_before_the_service(
     door: Door, upstream: Upstream
 ) -> None:
     ends: list[str] = []
-
-    async def script(request: Request, _: asyncio.StreamWriter) -> None:
-        try:
-            await dechunked(request.reader)
-            ends.append("whole")
-        except (asyncio.IncompleteReadError, ConnectionError):
-            ends.append("broken")
-
-    upstream.script = script
+    upstream.script = noting_the_end(ends)
     async with door.connect() as client:
         await client.send(CHUNKED)
         for _ in range(LIMIT // 65_536):
@@ -192,15 +198,7 @@ async def test_a_refusal_comes_before_the_file_is_sent_to_its_end(
 
 async def test_a_client_that_leaves_ends_the_request_behind(door: Door, upstream: Upstream) -> None:
     ends: list[str] = []
-
-    async def script(request: Request, _: asyncio.StreamWriter) -> None:
-        try:
-            await dechunked(request.reader)
-            ends.append("whole")
-        except (asyncio.IncompleteReadError, ConnectionError):
-            ends.append("broken")
-
-    upstream.script = script
+    upstream.script = noting_the_end(ends)
     async with door.connect() as client:
         await client.send(CHUNKED + chunk(b"half"))
         await eventually(lambda: upstream.requests, what="the request to arrive")

@@ -16,7 +16,15 @@ import pytest
 from common_lib.settings import Profile
 from gateway.settings import GatewaySettings
 from tests.integration.gateway.conftest import RedisServer
-from tests.integration.gateway.harness import Door, Request, Upstream, answer, open_door, token
+from tests.integration.gateway.harness import (
+    Door,
+    Request,
+    Upstream,
+    answer,
+    answering_after,
+    open_door,
+    token,
+)
 from tests.waiting import eventually
 
 
@@ -133,12 +141,7 @@ async def test_the_process_logs_the_first_three_steps_and_stops_gracefully(
 
     await eventually(is_up, timeout_s=30, what="the process")
     go_on = asyncio.Event()
-
-    async def script(_: Request, writer: asyncio.StreamWriter) -> None:
-        await go_on.wait()
-        writer.write(answer(b"{}", "201 Created"))
-
-    upstream.script = script
+    upstream.script = answering_after(go_on, answer(b"{}", "201 Created"))
     asked = asyncio.create_task(
         door.ask(
             "/api/orders",
