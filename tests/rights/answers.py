@@ -1,9 +1,9 @@
 """What a caller is answered, and what is wrong with an answer that is another."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Final
+from typing import Any, Final
 
 import httpx2
 
@@ -53,3 +53,15 @@ def flaws_of_refusal(traces: Iterable[str], wanted: Refused, answer: httpx2.Resp
     if has_more or any(trace in whole for trace in traces):
         found.append(f"tells too much: {answer.text}")
     return found
+
+
+def members(answer: httpx2.Response) -> Mapping[str, Any]:
+    """Return a problem without what is new in every answer."""
+    return {name: value for name, value in answer.json().items() if name != "requestId"}
+
+
+def flaws_of_unknown(answer: httpx2.Response, unknown: httpx2.Response) -> list[str]:
+    """Return what tells somebody else's thing from one that is not there."""
+    if members(answer) == members(unknown) and set(answer.headers) == set(unknown.headers):
+        return []
+    return [f"an unknown id is answered otherwise: {unknown.text}"]

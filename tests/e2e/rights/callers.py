@@ -3,17 +3,8 @@
 from enum import StrEnum
 from typing import Final
 
-from tests.rights.answers import (
-    ENDED,
-    EXPIRED_TOKEN,
-    FORGED_TOKEN,
-    GONE,
-    NO_TOKEN,
-    SEES,
-    WRONG_ROLE,
-    WRONG_TYPE,
-    Answer,
-)
+from tests.rights.answers import ENDED, GONE, SEES, WRONG_TYPE, Answer
+from tests.rights.callers import Callers
 
 
 class Actor(StrEnum):
@@ -38,40 +29,28 @@ class Actor(StrEnum):
 
 Answers = dict[Actor, Answer]
 
-PEOPLE: Final = (
-    Actor.GUEST,
-    Actor.OWNER,
-    Actor.OTHER_CUSTOMER,
-    Actor.DEMOTED,
-    Actor.SELLER,
-    Actor.OTHER_SELLER,
-    Actor.ADMIN,
+CALLERS: Final = Callers(
+    Actor,
+    people=(
+        Actor.GUEST,
+        Actor.OWNER,
+        Actor.OTHER_CUSTOMER,
+        Actor.DEMOTED,
+        Actor.SELLER,
+        Actor.OTHER_SELLER,
+        Actor.ADMIN,
+    ),
+    services=(Actor.CATALOG, Actor.ORDER, Actor.USER),
+    bad={Actor.ENDED: ENDED, Actor.REFRESH: WRONG_TYPE},
 )
-SERVICES: Final = (
-    Actor.CATALOG,
-    Actor.ORDER,
-    Actor.USER,
-    Actor.EXPIRED_SERVICE,
-    Actor.FOREIGN_SERVICE,
-)
-BAD_TOKENS: Final[Answers] = {
-    Actor.FORGED: FORGED_TOKEN,
-    Actor.EXPIRED: EXPIRED_TOKEN,
-    Actor.ENDED: ENDED,
-    Actor.REFRESH: WRONG_TYPE,
-    **dict.fromkeys(SERVICES, WRONG_TYPE),
-}
-STRANGERS: Final[Answers] = {Actor.ANONYMOUS: NO_TOKEN, **BAD_TOKENS}
+SERVICES: Final = (*CALLERS.services, Actor.EXPIRED_SERVICE, Actor.FOREIGN_SERVICE)
+BAD_TOKENS: Final = CALLERS.bad_tokens
 
-
-def everybody(answer: Answer) -> Answers:
-    """P: a service does not look at a token; the gateway does, but for who comes to get one."""
-    return dict.fromkeys(Actor, answer)
-
-
-def people(others: Answer, **named: Answer) -> Answers:
-    """Everybody with a token of people is answered so, but for those named."""
-    return STRANGERS | dict.fromkeys(PEOPLE, others) | {Actor[who]: a for who, a in named.items()}
+# P: a service does not look at a token; the gateway does, but for who comes to get one.
+everybody = CALLERS.everybody
+people = CALLERS.signed_in
+administrators = CALLERS.administrators
+services = CALLERS.internal
 
 
 def owner_only(**named: Answer) -> Answers:
@@ -82,20 +61,3 @@ def owner_only(**named: Answer) -> Answers:
 def owner_or_admin(**named: Answer) -> Answers:
     """C,A."""
     return owner_only(**({"ADMIN": SEES} | named))
-
-
-def administrators(**named: Answer) -> Answers:
-    """A."""
-    return people(WRONG_ROLE, **({"ADMIN": SEES} | named))
-
-
-def services(*admitted: Actor) -> Answers:
-    """I: of the services, those that are admitted."""
-    known = dict.fromkeys((Actor.CATALOG, Actor.ORDER, Actor.USER), WRONG_ROLE)
-    return (
-        dict.fromkeys(Actor, WRONG_TYPE)
-        | known
-        | {Actor.ANONYMOUS: NO_TOKEN, Actor.EXPIRED_SERVICE: EXPIRED_TOKEN}
-        | {Actor.FOREIGN_SERVICE: FORGED_TOKEN, Actor.FORGED: WRONG_TYPE}
-        | dict.fromkeys(admitted, SEES)
-    )

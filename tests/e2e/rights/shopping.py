@@ -49,6 +49,12 @@ def buyers(**named: Any) -> Answers:
     return people(DONE, **({"GUEST": WRONG_ROLE} | named))
 
 
+def list_of_own(service: str, path: str, **more: Any) -> Row:
+    """Return the row of a list in which everybody sees the own part, an administrator all."""
+    answers = people(BLIND, OWNER=SEES, ADMIN=DONE)
+    return Row(service, "GET", path, "C,A", answers, note="everybody the own ones", **more)
+
+
 CARTS: Final = (
     Row("order", "GET", CART, "C", owner_only(), build=shopping, shows="{variant_id}"),
     Row(
@@ -109,15 +115,7 @@ ORDERS: Final = (
         is_keyed=True,
         note="who was demoted has no account here, so nobody to send a parcel to",
     ),
-    Row(
-        "order",
-        "GET",
-        "/api/orders",
-        "C,A",
-        people(BLIND, OWNER=SEES, ADMIN=DONE),
-        build=ordered,
-        note="everybody the own ones",
-    ),
+    list_of_own("order", "/api/orders", build=ordered),
     Row(
         "order",
         "GET",
@@ -266,16 +264,7 @@ INTERNAL: Final = (
 )
 
 NOTIFICATIONS: Final = (
-    Row(
-        "notification",
-        "GET",
-        "/api/notifications",
-        "C,A",
-        people(BLIND, OWNER=SEES, ADMIN=DONE),
-        shows="{email}",
-        build=account,
-        note="everybody the own ones",
-    ),
+    list_of_own("notification", "/api/notifications", shows="{email}"),
     Row(
         "notification",
         "GET",

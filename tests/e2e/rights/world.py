@@ -32,6 +32,10 @@ class World:
     def secret(self) -> str:
         return self.ids["secret"]
 
+    @property
+    def named(self) -> Mapping[str, Any]:
+        return {**self.ids, **self.given}
+
     def traces(self) -> set[str]:
         """Return what a refusal must not show."""
         return {*self.ids.values()}

@@ -33,8 +33,9 @@ from tests.integration.catalog_service.rights.rows import Row
 from tests.rights.answers import BLIND, DONE, SEES, WRONG_ROLE, Refused
 
 REVIEWS: Final = (
-    Row("GET", f"{PRODUCT}/reviews", "P", readers()),
+    Row("catalog", "GET", f"{PRODUCT}/reviews", "P", readers()),
     Row(
+        "catalog",
         "GET",
         f"{PRODUCT}/reviews",
         "P",
@@ -42,8 +43,9 @@ REVIEWS: Final = (
         scene=WAITING,
         note="who wrote it sees what waits for a moderator",
     ),
-    Row("GET", f"{PRODUCT}/reviews", "P", hidden(), scene=DRAFT),
+    Row("catalog", "GET", f"{PRODUCT}/reviews", "P", hidden(), scene=DRAFT),
     Row(
+        "catalog",
         "POST",
         f"{PRODUCT}/reviews",
         "C",
@@ -59,8 +61,9 @@ REVIEWS: Final = (
         scene=UNREVIEWED,
         note="a seller or an administrator is a customer, too; who did not buy may not",
     ),
-    Row("PUT", "/api/reviews/{review_id}", "C", owner_only(Actor.CUSTOMER), body=review),
+    Row("catalog", "PUT", "/api/reviews/{review_id}", "C", owner_only(Actor.CUSTOMER), body=review),
     Row(
+        "catalog",
         "DELETE",
         "/api/reviews/{review_id}",
         "C",
@@ -69,8 +72,11 @@ REVIEWS: Final = (
         shows="",
         note="A too: what must not be kept, such as somebody's address, has to go for good",
     ),
-    Row("GET", "/api/reviews", "A", administrators() | {Actor.ADMIN: DONE}, scene=WAITING),
     Row(
+        "catalog", "GET", "/api/reviews", "A", administrators() | {Actor.ADMIN: DONE}, scene=WAITING
+    ),
+    Row(
+        "catalog",
         "PATCH",
         "/api/reviews/{review_id}/status",
         "A",
@@ -81,8 +87,9 @@ REVIEWS: Final = (
 )
 
 CATEGORIES: Final = (
-    Row("GET", "/api/categories", "P", everybody(DONE)),
+    Row("catalog", "GET", "/api/categories", "P", everybody(DONE)),
     Row(
+        "catalog",
         "POST",
         "/api/categories",
         "A",
@@ -91,6 +98,7 @@ CATEGORIES: Final = (
         body=lambda world: {"name": f"New {world.secret}"},
     ),
     Row(
+        "catalog",
         "PUT",
         "/api/categories/{category_id}",
         "A",
@@ -99,6 +107,7 @@ CATEGORIES: Final = (
         names=SPARE,
     ),
     Row(
+        "catalog",
         "DELETE",
         "/api/categories/{category_id}",
         "A",
@@ -108,6 +117,7 @@ CATEGORIES: Final = (
         names=SPARE,
     ),
     Row(
+        "catalog",
         "POST",
         "/api/categories/{category_id}/move",
         "A",
@@ -119,6 +129,7 @@ CATEGORIES: Final = (
 
 STORES: Final = (
     Row(
+        "catalog",
         "POST",
         "/api/sellers",
         "C",
@@ -129,9 +140,10 @@ STORES: Final = (
         success=201,
         body=lambda world: {"storeName": f"New {world.secret}"},
     ),
-    Row("GET", "/api/sellers", "A", administrators()),
-    Row("GET", "/api/sellers/{seller_id}", "P", readers()),
+    Row("catalog", "GET", "/api/sellers", "A", administrators()),
+    Row("catalog", "GET", "/api/sellers/{seller_id}", "P", readers()),
     Row(
+        "catalog",
         "GET",
         "/api/sellers/{seller_id}",
         "P, not open: S,A",
@@ -140,6 +152,7 @@ STORES: Final = (
         note="an applicant is a customer still, and sees the own application",
     ),
     Row(
+        "catalog",
         "PUT",
         "/api/sellers/{seller_id}",
         "S",
@@ -148,6 +161,7 @@ STORES: Final = (
         note="an applicant is a customer still, and may mend the own application",
     ),
     Row(
+        "catalog",
         "PATCH",
         "/api/sellers/{seller_id}/status",
         "A",
@@ -157,8 +171,9 @@ STORES: Final = (
 )
 
 WISHLISTS: Final = (
-    Row("GET", "/api/wishlists/{user_id}", "C", owner_only(Actor.CUSTOMER)),
+    Row("catalog", "GET", "/api/wishlists/{user_id}", "C", owner_only(Actor.CUSTOMER)),
     Row(
+        "catalog",
         "POST",
         "/api/wishlists/{user_id}",
         "C",
@@ -167,6 +182,7 @@ WISHLISTS: Final = (
         shows="{product_id}",
     ),
     Row(
+        "catalog",
         "POST",
         "/api/wishlists/{user_id}/{product_id}",
         "C",
@@ -175,6 +191,7 @@ WISHLISTS: Final = (
         note="200: it is on the list already",
     ),
     Row(
+        "catalog",
         "DELETE",
         "/api/wishlists/{user_id}",
         "C",
@@ -183,6 +200,7 @@ WISHLISTS: Final = (
         shows="",
     ),
     Row(
+        "catalog",
         "DELETE",
         "/api/wishlists/{user_id}/{product_id}",
         "C",
@@ -195,8 +213,9 @@ WISHLISTS: Final = (
 )
 
 INTERNAL: Final = (
-    Row("POST", "/internal/inventory/reserve", "I", services(), body=reservation),
+    Row("catalog", "POST", "/internal/inventory/reserve", "I", services(), body=reservation),
     Row(
+        "catalog",
         "POST",
         "/internal/inventory/release",
         "I",
@@ -206,6 +225,7 @@ INTERNAL: Final = (
         shows="RELEASED",
     ),
     Row(
+        "catalog",
         "POST",
         "/internal/inventory/confirm",
         "I",
@@ -215,6 +235,7 @@ INTERNAL: Final = (
         shows="COMMITTED",
     ),
     Row(
+        "catalog",
         "POST",
         "/internal/products/quote",
         "I",
@@ -222,6 +243,7 @@ INTERNAL: Final = (
         body=lambda world: {"items": [line(world)]},
     ),
     Row(
+        "catalog",
         "GET",
         "/internal/sellers/by-user/{user_id}",
         "I",
@@ -233,6 +255,7 @@ INTERNAL: Final = (
 
 HELD: Final = tuple(
     Row(
+        "catalog",
         "GET",
         f"/internal/users/{{user_id}}/held/{kind}",
         "I",
@@ -250,6 +273,6 @@ HELD: Final = tuple(
 )
 
 OPERATIONS: Final = tuple(
-    Row("GET", path, "P", everybody(DONE))
+    Row("catalog", "GET", path, "P", everybody(DONE))
     for path in ("/livez", "/readyz", "/healthz", "/metrics", "/openapi.json")
 )

@@ -3,17 +3,8 @@
 from enum import StrEnum
 from typing import Final
 
-from tests.rights.answers import (
-    EXPIRED_TOKEN,
-    FORGED_TOKEN,
-    GONE,
-    NO_TOKEN,
-    SEES,
-    WRONG_ROLE,
-    WRONG_TYPE,
-    Answer,
-    Refused,
-)
+from tests.rights.answers import GONE, NO_TOKEN, SEES, WRONG_ROLE, Answer, Refused
+from tests.rights.callers import Callers
 
 
 class Actor(StrEnum):
@@ -42,19 +33,16 @@ Answers = dict[Actor, Answer]
 NO_STORE: Final = Refused(403, "seller_not_active")
 
 PEOPLE: Final = tuple(Actor)[tuple(Actor).index(Actor.GUEST) : tuple(Actor).index(Actor.SERVICE)]
-SERVICES: Final = (Actor.SERVICE, Actor.USER_SERVICE, Actor.EXPIRED_SERVICE, Actor.FOREIGN_SERVICE)
-BAD_TOKENS: Final[Answers] = {
-    Actor.FORGED: FORGED_TOKEN,
-    Actor.EXPIRED: EXPIRED_TOKEN,
-    **dict.fromkeys(SERVICES, WRONG_TYPE),
-}
+CALLERS: Final = Callers(Actor, people=PEOPLE, services=(Actor.SERVICE, Actor.USER_SERVICE))
+BAD_TOKENS: Final = CALLERS.bad_tokens
 STRANGERS: Final[Answers] = {Actor.ANONYMOUS: NO_TOKEN, **BAD_TOKENS}
-SHOPPERS: Final = (Actor.GUEST, Actor.CUSTOMER, Actor.OTHER_CUSTOMER, Actor.PENDING)
+
+administrators = CALLERS.administrators
 
 
 def everybody(seen: Answer = SEES) -> Answers:
     """P, and a token is not looked at."""
-    return dict.fromkeys(Actor, seen)
+    return CALLERS.everybody(seen)
 
 
 def readers(seen: Answer = SEES) -> Answers:
@@ -64,41 +52,26 @@ def readers(seen: Answer = SEES) -> Answers:
 
 def merchants(others: Answer = GONE, suspended: Answer = SEES) -> Answers:
     """S,A: the own things, and an administrator anybody's."""
-    return (
-        STRANGERS
-        | dict.fromkeys(SHOPPERS, WRONG_ROLE)
-        | {Actor.SELLER: SEES, Actor.SUSPENDED: suspended, Actor.ADMIN: SEES}
-        | {Actor.OTHER_SELLER: others, Actor.STORELESS: others}
+    return CALLERS.signed_in(
+        WRONG_ROLE,
+        SELLER=SEES,
+        SUSPENDED=suspended,
+        ADMIN=SEES,
+        OTHER_SELLER=others,
+        STORELESS=others,
     )
 
 
 def owner_only(*owners: Actor) -> Answers:
     """C, or S by the user: everybody else is told that there is no such thing."""
-    return (
-        STRANGERS
-        | dict.fromkeys(PEOPLE, GONE)
-        | {Actor.GUEST: WRONG_ROLE}
-        | dict.fromkeys(owners, SEES)
-    )
-
-
-def administrators() -> Answers:
-    """A."""
-    return STRANGERS | dict.fromkeys(PEOPLE, WRONG_ROLE) | {Actor.ADMIN: SEES}
+    return CALLERS.signed_in(GONE, GUEST=WRONG_ROLE) | dict.fromkeys(owners, SEES)
 
 
 def collector() -> Answers:
     """I, and of the services the one that exports and erases."""
-    return services() | {Actor.SERVICE: WRONG_ROLE, Actor.USER_SERVICE: SEES}
+    return CALLERS.internal(Actor.USER_SERVICE)
 
 
 def services() -> Answers:
     """I, and of the services the one that sells."""
-    return {
-        **dict.fromkeys(Actor, WRONG_TYPE),
-        Actor.ANONYMOUS: NO_TOKEN,
-        Actor.SERVICE: SEES,
-        Actor.USER_SERVICE: WRONG_ROLE,
-        Actor.EXPIRED_SERVICE: EXPIRED_TOKEN,
-        Actor.FOREIGN_SERVICE: FORGED_TOKEN,
-    }
+    return CALLERS.internal(Actor.SERVICE)

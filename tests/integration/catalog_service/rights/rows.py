@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 from uuid import UUID
 
@@ -12,54 +12,28 @@ from catalog_service.models import SellerStatus
 from common_lib.auth import Role, ServiceTokens, SigningKey, TokenSigner
 from common_lib.ids import new_id
 from tests.integration.catalog_service.conftest import Catalog, new_key
-from tests.integration.catalog_service.rights.callers import Actor, Answers
+from tests.integration.catalog_service.rights.callers import Actor
 from tests.integration.catalog_service.rights.worlds import USUAL, Scene, World, build
+from tests.rights.rows import RouteRow
 
 Prepare = Callable[[World], Awaitable[Any]]
 
 
 @dataclass(frozen=True)
-class Row:
-    """A route in one state of its things.
+class Row(RouteRow[Actor, World]):
+    """A route in one state of its things."""
 
-    `spec` is api.md's role column, `note` says why an answer is another than that column alone
-    gives. `shows` is what an answer that SEES holds. `names` maps the path's parameters to ids of
-    the world where they are called otherwise; `unknown` are statuses for parameters that may name
-    nothing.
-    """
-
-    method: str
-    path: str
-    spec: str
-    answers: Answers
-    success: int = 200
-    body: Callable[[World], Any] | None = None
-    query: str = ""
-    shows: str = "{secret}"
     scene: Scene = USUAL
     prepare: Prepare | None = None
-    names: Mapping[str, str] = field(default_factory=dict)
-    unknown: Mapping[str, int] = field(default_factory=dict)
     is_csv: bool = False
-    # For whoever reads the table.
-    note: str = ""
 
     def __str__(self) -> str:
         state = "" if self.scene == USUAL else f" {self.scene}"
-        return f"{self.method} {self.path}{self.query}{state}"
-
-    @property
-    def is_safe(self) -> bool:
-        return self.method == "GET"
+        return f"{super().__str__()}{state}"
 
     @property
     def parameters(self) -> list[str]:
         return [part[1:-1] for part in self.path.split("/") if part.startswith("{")]
-
-    def ids(self, world: World) -> dict[str, Any]:
-        """Return the world's ids under the names of the path and the query."""
-        named = {name: world.ids[other] for name, other in self.names.items()}
-        return {**world.ids, **named}
 
     def acts_on_own(self, actor: Actor) -> bool:
         return "S" in self.spec and actor in {Actor.PENDING, Actor.SUSPENDED}
@@ -77,9 +51,8 @@ class Row:
         self, world: World, headers: Mapping[str, str], **changed: Any
     ) -> httpx2.Response:
         """Send a good request; `changed` replaces ids of the path, or the `body`."""
-        ids = self.ids(world) | {k: v for k, v in changed.items() if k != "body"}
-        url = (self.path + self.query).format(**ids)
-        body = changed.get("body", self.body(world) if self.body else None)
+        body = changed.pop("body", self.body(world) if self.body else None)
+        url = self.target(world, **changed)
         given: dict[str, Any] = {"headers": dict(headers)}
         if self.is_csv:
             given["content"] = body

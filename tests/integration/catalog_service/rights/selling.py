@@ -27,16 +27,25 @@ from tests.rights.answers import BLIND, DONE, GONE, SEES
 
 FINDING: Final = (
     # What was found by words is tried in tests of its own: the index is filled by the worker.
-    Row("GET", "/api/products/search", "P", everybody(DONE), query="?q={secret}"),
-    Row("GET", "/api/products/suggest", "P", everybody(DONE), query="?q={secret}"),
-    Row("GET", "/api/products", "P", everybody()),
-    Row("GET", "/api/products", "P", everybody(BLIND), scene=DRAFT),
-    Row("GET", "/api/products", "P", everybody(BLIND), query="?sellerId={store_id}", scene=DRAFT),
-    Row("GET", "/api/products/slug/{slug}", "P", readers()),
-    Row("GET", "/api/products/slug/{slug}", "P, a draft: S,A", managed(), scene=DRAFT),
-    Row("GET", "/api/products/seller/{seller_id}", "P", readers()),
-    Row("GET", "/api/products/seller/{seller_id}", "P", readers(BLIND), scene=DRAFT),
+    Row("catalog", "GET", "/api/products/search", "P", everybody(DONE), query="?q={secret}"),
+    Row("catalog", "GET", "/api/products/suggest", "P", everybody(DONE), query="?q={secret}"),
+    Row("catalog", "GET", "/api/products", "P", everybody()),
+    Row("catalog", "GET", "/api/products", "P", everybody(BLIND), scene=DRAFT),
     Row(
+        "catalog",
+        "GET",
+        "/api/products",
+        "P",
+        everybody(BLIND),
+        query="?sellerId={store_id}",
+        scene=DRAFT,
+    ),
+    Row("catalog", "GET", "/api/products/slug/{slug}", "P", readers()),
+    Row("catalog", "GET", "/api/products/slug/{slug}", "P, a draft: S,A", managed(), scene=DRAFT),
+    Row("catalog", "GET", "/api/products/seller/{seller_id}", "P", readers()),
+    Row("catalog", "GET", "/api/products/seller/{seller_id}", "P", readers(BLIND), scene=DRAFT),
+    Row(
+        "catalog",
         "GET",
         "/api/products/seller/{seller_id}",
         "P, all states: S,A",
@@ -44,14 +53,17 @@ FINDING: Final = (
         query="?status=ALL",
         scene=DRAFT,
     ),
-    Row("GET", "/api/products/category/{category_id}", "P", everybody()),
-    Row("GET", "/api/products/category/{category_id}", "P", everybody(BLIND), scene=DRAFT),
-    Row("GET", PRODUCT, "P", everybody()),
-    Row("GET", PRODUCT, "P, a draft: S,A", managed(), scene=DRAFT),
+    Row("catalog", "GET", "/api/products/category/{category_id}", "P", everybody()),
+    Row(
+        "catalog", "GET", "/api/products/category/{category_id}", "P", everybody(BLIND), scene=DRAFT
+    ),
+    Row("catalog", "GET", PRODUCT, "P", everybody()),
+    Row("catalog", "GET", PRODUCT, "P, a draft: S,A", managed(), scene=DRAFT),
 )
 
 PRODUCTS: Final = (
     Row(
+        "catalog",
         "POST",
         "/api/products",
         "S,A",
@@ -59,9 +71,10 @@ PRODUCTS: Final = (
         success=201,
         body=new_product,
     ),
-    Row("PUT", PRODUCT, "S,A", merchants(), body=edit),
-    Row("DELETE", PRODUCT, "S,A", merchants(), success=204, shows=""),
+    Row("catalog", "PUT", PRODUCT, "S,A", merchants(), body=edit),
+    Row("catalog", "DELETE", PRODUCT, "S,A", merchants(), success=204, shows=""),
     Row(
+        "catalog",
         "PATCH",
         f"{PRODUCT}/status",
         "S,A",
@@ -69,6 +82,7 @@ PRODUCTS: Final = (
         body=lambda _: {"status": "DRAFT"},
     ),
     Row(
+        "catalog",
         "PATCH",
         f"{PRODUCT}/status",
         "S,A",
@@ -77,9 +91,10 @@ PRODUCTS: Final = (
         scene=DRAFT,
         note="a suspended store keeps its products but does not sell them",
     ),
-    Row("GET", f"{PRODUCT}/variants", "P", readers()),
-    Row("GET", f"{PRODUCT}/variants", "P, a draft: S,A", managed(), scene=DRAFT),
+    Row("catalog", "GET", f"{PRODUCT}/variants", "P", readers()),
+    Row("catalog", "GET", f"{PRODUCT}/variants", "P, a draft: S,A", managed(), scene=DRAFT),
     Row(
+        "catalog",
         "POST",
         f"{PRODUCT}/variants",
         "S",
@@ -88,9 +103,10 @@ PRODUCTS: Final = (
         body=new_variant,
         note="A too: the shop's own products have no seller, and A edits all variants anyway",
     ),
-    Row("PUT", VARIANT, "S,A", merchants(), body=lambda world: {"name": world.secret}),
-    Row("DELETE", VARIANT, "S,A", merchants(), success=204, shows="", scene=DRAFT),
+    Row("catalog", "PUT", VARIANT, "S,A", merchants(), body=lambda world: {"name": world.secret}),
+    Row("catalog", "DELETE", VARIANT, "S,A", merchants(), success=204, shows="", scene=DRAFT),
     Row(
+        "catalog",
         "POST",
         f"{PRODUCT}/images/presign",
         "S,A",
@@ -99,6 +115,7 @@ PRODUCTS: Final = (
         shows="{product_id}",
     ),
     Row(
+        "catalog",
         "POST",
         f"{PRODUCT}/images",
         "S,A",
@@ -108,6 +125,7 @@ PRODUCTS: Final = (
         prepare=uploaded,
     ),
     Row(
+        "catalog",
         "DELETE",
         PRODUCT + "/images/{image_id}",
         "S,A",
@@ -119,6 +137,7 @@ PRODUCTS: Final = (
 
 FILES: Final = (
     Row(
+        "catalog",
         "POST",
         "/api/products/import",
         "S,A",
@@ -129,6 +148,7 @@ FILES: Final = (
         shows="",
     ),
     Row(
+        "catalog",
         "POST",
         "/api/products/import",
         "S,A",
@@ -139,18 +159,20 @@ FILES: Final = (
         query="?sellerId={store_id}",
         shows="{store_id}",
     ),
-    Row("GET", "/api/imports/{import_id}", "S,A", merchants(), shows="{import_id}"),
+    Row("catalog", "GET", "/api/imports/{import_id}", "S,A", merchants(), shows="{import_id}"),
     Row(
+        "catalog",
         "GET",
         "/api/products/export",
         "S,A",
         merchants(others=BLIND) | {Actor.STORELESS: GONE},
     ),
-    Row("GET", "/api/products/export", "S,A", merchants(), query="?sellerId={store_id}"),
+    Row("catalog", "GET", "/api/products/export", "S,A", merchants(), query="?sellerId={store_id}"),
 )
 
 STOCK: Final = (
     Row(
+        "catalog",
         "GET",
         SHELF,
         "P, the counters: S,A",
@@ -158,8 +180,9 @@ STOCK: Final = (
         shows='"reserved":',
         note="a pending store's product is a draft, and its stock not displayed",
     ),
-    Row("GET", SHELF, "P, a draft's: S,A", managed(), scene=DRAFT, shows='"reserved":'),
+    Row("catalog", "GET", SHELF, "P, a draft's: S,A", managed(), scene=DRAFT, shows='"reserved":'),
     Row(
+        "catalog",
         "PUT",
         SHELF,
         "S,A",
@@ -169,6 +192,7 @@ STOCK: Final = (
         note="not in api.md: what sets the level of its low-stock list",
     ),
     Row(
+        "catalog",
         "POST",
         f"{SHELF}/adjust",
         "S,A",
@@ -176,8 +200,9 @@ STOCK: Final = (
         body=lambda world: {"delta": 5, "reason": world.secret},
         shows='"quantity":15',
     ),
-    Row("GET", f"{SHELF}/movements", "S,A", merchants()),
+    Row("catalog", "GET", f"{SHELF}/movements", "S,A", merchants()),
     Row(
+        "catalog",
         "GET",
         "/api/inventory/low-stock",
         "S,A",
@@ -185,6 +210,7 @@ STOCK: Final = (
         note="what a suspended store has is not for sale, so nothing of it runs low",
     ),
     Row(
+        "catalog",
         "GET",
         "/api/inventory/low-stock",
         "S,A",

@@ -67,6 +67,10 @@ class World:
         """A word that all texts of this world hold and no others."""
         return str(self.ids["secret"])
 
+    @property
+    def named(self) -> Mapping[str, Any]:
+        return self.ids
+
     def traces(self) -> set[str]:
         """Return what a refusal must not show."""
         return {str(value) for value in self.ids.values()}
