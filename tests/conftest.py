@@ -4,6 +4,7 @@
 Both live for the session, in a temporary folder, and leave nothing behind.
 """
 
+import gc
 import itertools
 import os
 import ssl
@@ -27,6 +28,7 @@ from shop.stack.native import NativeStack
 from shop.stack.progress import Progress
 from tests import containers, seeding
 from tests.databases import migrated, settings_on
+from tests.plain import NO_TLS
 from tests.shopper import DEV_PASSWORD, Shopper
 
 # What a test cannot wait for is shortened; what it must not trip over is widened.
@@ -46,12 +48,22 @@ TEST_ENVIRONMENT = {
 _scratch_numbers = itertools.count(1)
 
 
+def pytest_sessionstart() -> None:
+    """Nothing that is loaded to find the tests is garbage: looking for it takes as long as that."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
+
+
 @dataclass(frozen=True)
 class Entrance:
     """A base URL, and whose certificate is taken there."""
 
     url: str
-    trust: ssl.SSLContext | bool = True
+    trust: ssl.SSLContext = NO_TLS
 
 
 @pytest.fixture(scope="session")

@@ -5,14 +5,14 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-POLL_S = 0.02
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.02, 0.1
 
 
 async def eventually(
     condition: Callable[[], Any | Awaitable[Any]], *, timeout_s: float = 15, what: str = ""
 ) -> Any:
     """Return the condition's first true value; AssertionError once the deadline has passed."""
-    deadline = time.monotonic() + timeout_s
+    deadline, pause_s = time.monotonic() + timeout_s, FIRST_PAUSE_S
     while True:
         value = condition()
         if isinstance(value, Awaitable):
@@ -21,4 +21,5 @@ async def eventually(
             return value
         if time.monotonic() > deadline:
             raise AssertionError(f"not seen within {timeout_s} s: {what or condition}")
-        await asyncio.sleep(POLL_S)
+        await asyncio.sleep(pause_s)
+        pause_s = min(pause_s * 1.2, LONGEST_PAUSE_S)

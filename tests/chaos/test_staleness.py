@@ -22,6 +22,7 @@ from shop.stack.layout import REPOSITORY
 from shop.stack.native import NativeStack
 from shop.stack.ports import free_ports
 from shop.stack.processes import Spec
+from tests.plain import NO_TLS
 from tests.shopper import Shopper, new_product
 from tests.waiting import eventually
 
@@ -111,7 +112,7 @@ async def watched(urls: list[str], seller: Shopper) -> AsyncIterator[Watch]:
     """Change and read a product all the time; afterwards nothing stale may have been seen."""
     product = await new_product(seller, quantity=10)
     watch = Watch(product, {"Authorization": f"Bearer {seller.token}"})
-    clients = [httpx2.AsyncClient(base_url=url, timeout=10) for url in urls]
+    clients = [httpx2.AsyncClient(base_url=url, verify=NO_TLS, timeout=10) for url in urls]
     for client in clients:
         await eventually(partial(_is_ready, client), timeout_s=30, what="a second catalog")
     async with asyncio.TaskGroup() as group:

@@ -24,6 +24,7 @@ from shop.stack.native import NativeStack
 from tests.databases import migrated, settings_on
 from tests.integration.order_service.neighbours import Neighbours
 from tests.integration.order_service.proxy import Wire, wire_to
+from tests.plain import NO_TLS
 from tests.serving import free_port, served
 from tests.shopper import Shopper
 
@@ -117,7 +118,7 @@ async def open_shop(parts: NativeStack, orders_url: str, tmp_path: Path) -> Asyn
             signing = SigningKey.from_file(settings.service_token_key_file)
             app = build_app(settings, keys=StaticKeys(signing))
             base_url = await stack.enter_async_context(served(app, own))
-            http = httpx2.AsyncClient(base_url=base_url, timeout=30)
+            http = httpx2.AsyncClient(base_url=base_url, verify=NO_TLS, timeout=30)
             await stack.enter_async_context(http)
             return OpenShop(
                 settings,
