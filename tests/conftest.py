@@ -27,6 +27,7 @@ from shop.stack.layout import Layout
 from shop.stack.native import NativeStack
 from shop.stack.progress import Progress
 from tests import containers, seeding
+from tests.crew import Crew
 from tests.databases import migrated, settings_on
 from tests.plain import NO_TLS
 from tests.shopper import DEV_PASSWORD, Shopper
@@ -48,6 +49,9 @@ TEST_ENVIRONMENT = {
 _scratch_numbers = itertools.count(1)
 
 
+_crew = pytest.StashKey[Crew]()
+
+
 def pytest_sessionstart() -> None:
     """Nothing that is loaded to find the tests is garbage: looking for it takes as long as that."""
     gc.disable()
@@ -56,6 +60,17 @@ def pytest_sessionstart() -> None:
 def pytest_collection_finish() -> None:
     gc.freeze()
     gc.enable()
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Have the shop's processes, if there are any yet, only where tests look at the whole shop."""
+    crew = item.session.stash.get(_crew, None)
+    if crew is None or not isinstance(item, pytest.Function):
+        return
+    if "stack" in item.fixturenames:
+        crew.work()
+    elif "e2e" not in item.path.parts:
+        crew.rest()
 
 
 @dataclass(frozen=True)
@@ -84,10 +99,11 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NativeStack]:
 
 
 @pytest.fixture(scope="session")
-def stack(parts: NativeStack) -> NativeStack:
+def stack(parts: NativeStack, request: pytest.FixtureRequest) -> NativeStack:
     """The whole shop, running and seeded."""
     parts.start_processes()
     seeding.fill(parts)
+    request.session.stash[_crew] = Crew(parts)
     return parts
 
 

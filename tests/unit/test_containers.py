@@ -101,11 +101,11 @@ def test_the_parts_are_containers_where_an_engine_answers(
     assert isinstance(choose(None, answers), ContainerStack)
 
 
-@pytest.mark.parametrize(("stack", "engine"), [(None, does_not_answer), ("native", answers)])
+@pytest.mark.parametrize(("wanted", "engine"), [(None, does_not_answer), ("native", answers)])
 def test_the_parts_are_native_without_an_engine_and_where_that_is_wanted(
-    choose: Callable[..., NativeStack], stack: str | None, engine: Callable[[], bool]
+    choose: Callable[..., NativeStack], wanted: str | None, engine: Callable[[], bool]
 ) -> None:
-    assert not isinstance(choose(stack, engine), ContainerStack)
+    assert not isinstance(choose(wanted, engine), ContainerStack)
 
 
 def test_docker_wanted_without_an_engine_is_refused(choose: Callable[..., NativeStack]) -> None:
