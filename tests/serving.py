@@ -1,8 +1,8 @@
-"""Apps served over real HTTP in the test's own process, for as long as a block lasts."""
+"""Servers in the test's own process, for as long as a block lasts."""
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
@@ -10,6 +10,8 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from tests.waiting import eventually
+
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 # Bound from the moment a port is chosen, so that nothing else is given it before it is served.
 _reserved: dict[int, socket.socket] = {}
@@ -38,6 +40,16 @@ async def served(app: ASGIApp, port: int) -> AsyncIterator[str]:
     finally:
         server.should_exit = True
         await task
+
+
+@asynccontextmanager
+async def listening(serve: Serve) -> AsyncIterator[int]:
+    """Take connections on a port of this machine for as long as the block lasts; yields it."""
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
 
 
 class _Server(uvicorn.Server):

@@ -9,6 +9,7 @@ from catalog_service.clients.pictures import ImageInvalid, ImagesBusy, Redrawer
 from common_lib.ids import new_id
 from tests.integration.catalog_service.conftest import Catalog, OpenCatalog
 from tests.integration.catalog_service.pictures import JPEG, PNG, Merchant, new_merchant, png, put
+from tests.serving import listening
 
 pytestmark = pytest.mark.enable_socket
 
@@ -82,9 +83,7 @@ async def test_an_address_given_is_not_connected_to(merchant: Merchant) -> None:
         asked.set()
         writer.close()
 
-    server = await asyncio.start_server(on_connection, "127.0.0.1", 0)
-    async with server:
-        port = server.sockets[0].getsockname()[1]
+    async with listening(on_connection) as port:
         answer = await merchant.attach(url=f"http://127.0.0.1:{port}/shop-images/a.png")
     assert answer.status_code == 422
     assert not asked.is_set()

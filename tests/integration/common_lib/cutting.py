@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from enum import Enum
 
+from tests.serving import listening
+
 _CHUNK = 64 * 1024
 
 
@@ -81,10 +83,8 @@ class Proxy:
 @asynccontextmanager
 async def proxy_before(host: str, port: int) -> AsyncIterator[Proxy]:
     proxy = Proxy(host, port)
-    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
-    proxy.port = server.sockets[0].getsockname()[1]
-    try:
-        yield proxy
-    finally:
-        server.close()
-        proxy.drop_all()
+    async with listening(proxy.serve) as proxy.port:
+        try:
+            yield proxy
+        finally:
+            proxy.drop_all()

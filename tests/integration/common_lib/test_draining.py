@@ -62,6 +62,13 @@ class Talk:
         self.writer.write(b"GET %s HTTP/1.1\r\nHost: s\r\n\r\n" % path.encode())
         return await self.answer()
 
+    async def begin(self, program: "Program", raw: bytes) -> None:
+        """Have the process read this of a request, and then stop."""
+        self.writer.write(raw)
+        await self.writer.drain()
+        await eventually(program.is_up)
+        program.stop()
+
     async def answer(self) -> tuple[int, bytes, bytes]:
         async with asyncio.timeout(15):
             head = (await self.reader.readuntil(b"\r\n\r\n")).lower()
@@ -226,10 +233,7 @@ async def test_a_connection_that_stays_at_rest_is_closed(start: Start) -> None:
 async def test_a_request_that_has_begun_to_come_is_answered(start: Start) -> None:
     program = await start(idle=0)
     async with program.connect() as talk:
-        talk.writer.write(b"GET /at-once HTTP/1.1\r\nHost")
-        await talk.writer.drain()
-        await eventually(program.is_up)
-        program.stop()
+        await talk.begin(program, b"GET /at-once HTTP/1.1\r\nHost")
         await eventually(program.refuses, what="the listener to close")
 
         talk.writer.write(b": s\r\n\r\n")
@@ -260,10 +264,7 @@ async def test_an_answer_that_had_begun_ends_whole_and_one_more_is_given(start: 
 async def test_who_takes_longer_than_the_grace_is_cut_off(start: Start) -> None:
     program = await start(grace=0.5)
     async with program.connect() as talk:
-        talk.writer.write(b"GET /never HTTP/1.1\r\nHost: s\r\n\r\n")
-        await talk.writer.drain()
-        await eventually(program.is_up)
-        program.stop()
+        await talk.begin(program, b"GET /never HTTP/1.1\r\nHost: s\r\n\r\n")
 
         assert b" 200 " not in await talk.reader.read()
         assert await program.exit_status() == 0

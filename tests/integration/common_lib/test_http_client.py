@@ -11,6 +11,7 @@ import pytest
 
 from common_lib.errors import Unavailable
 from common_lib.http_client import CallTimedOut, CircuitOpen, HttpClient, deadline
+from tests.serving import listening
 from tests.waiting import eventually
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
@@ -43,10 +44,9 @@ class Peer:
 @asynccontextmanager
 async def peer(answer: Answerer) -> AsyncIterator[Peer]:
     it = Peer(answer)
-    server = await asyncio.start_server(it.serve, "127.0.0.1", 0)
-    it.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    yield it
-    server.close()
+    async with listening(it.serve) as port:
+        it.url = f"http://127.0.0.1:{port}"
+        yield it
 
 
 @asynccontextmanager

@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 
 import pytest
@@ -9,7 +11,7 @@ from redis.asyncio import Redis
 
 from common_lib.cache import TieredCache, create_redis
 from common_lib.locks import RedisLock
-from tests.integration.common_lib.cutting import proxy_before
+from tests.integration.common_lib.cutting import Proxy, proxy_before
 from tests.waiting import eventually
 
 
@@ -203,12 +205,19 @@ async def test_drops_of_other_keys_do_not_keep_a_value_from_being_remembered(
     await follower
 
 
-async def test_a_drop_that_redis_missed_is_made_good_when_it_is_back(
-    redis: Redis, name: str
-) -> None:
+@asynccontextmanager
+async def seen_through_a_proxy(redis: Redis) -> AsyncIterator[tuple[Redis, Proxy]]:
     address = redis.connection_pool.connection_kwargs
     async with proxy_before(address["host"], address["port"]) as proxy:
         far = create_redis(f"redis://127.0.0.1:{proxy.port}/0")
+        yield far, proxy
+        await far.aclose()
+
+
+async def test_a_drop_that_redis_missed_is_made_good_when_it_is_back(
+    redis: Redis, name: str
+) -> None:
+    async with seen_through_a_proxy(redis) as (far, proxy):
         cache, source = TieredCache(far, name, ttl_s=60), Source()
         await cache.get("k", source.load)
         proxy.is_mute, source.value = True, b"two"
@@ -220,15 +229,12 @@ async def test_a_drop_that_redis_missed_is_made_good_when_it_is_back(
             return await TieredCache(redis, name, ttl_s=60).get("k", source.load) == b"two"
 
         await eventually(is_new, timeout_s=2)
-        await far.aclose()
 
 
 async def test_a_channel_that_has_gone_silent_ends_the_use_of_old_values_within_a_second(
     redis: Redis, name: str
 ) -> None:
-    address = redis.connection_pool.connection_kwargs
-    async with proxy_before(address["host"], address["port"]) as proxy:
-        far = create_redis(f"redis://127.0.0.1:{proxy.port}/0")
+    async with seen_through_a_proxy(redis) as (far, proxy):
         cache, source, stop = TieredCache(far, name, ttl_s=60), Source(), asyncio.Event()
         follower = await listening(cache, stop)
         await cache.get("k", source.load)
@@ -238,16 +244,13 @@ async def test_a_channel_that_has_gone_silent_ends_the_use_of_old_values_within_
         assert await cache.get("k", source.load) == b"two"
         stop.set()
         await follower
-        await far.aclose()
 
 
 async def test_what_redis_holds_is_not_used_before_owed_drops_were_repeated(
     redis: Redis, name: str
 ) -> None:
     """The value there is from before an outage, in which somebody else may have dropped it."""
-    address = redis.connection_pool.connection_kwargs
-    async with proxy_before(address["host"], address["port"]) as proxy:
-        far = create_redis(f"redis://127.0.0.1:{proxy.port}/0")
+    async with seen_through_a_proxy(redis) as (far, proxy):
         cache, source, stop = TieredCache(far, name, ttl_s=60), Source(), asyncio.Event()
         await cache.get("k", source.load)
         follower = await listening(cache, stop)
@@ -259,7 +262,6 @@ async def test_what_redis_holds_is_not_used_before_owed_drops_were_repeated(
         assert await cache.get("k", source.load) == b"two"
         stop.set()
         await follower
-        await far.aclose()
 
 
 async def test_a_reader_does_not_join_a_load_that_has_run_for_long(

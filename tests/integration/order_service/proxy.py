@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from tests.serving import listening
+
 _HEADER = 4
 _COM_QUERY = 3
 
@@ -68,9 +70,5 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 @asynccontextmanager
 async def wire_to(host: str, port: int) -> AsyncIterator[Wire]:
     wire = Wire(host, port)
-    server = await asyncio.start_server(wire.connect, "127.0.0.1", 0)
-    wire.port = server.sockets[0].getsockname()[1]
-    try:
+    async with listening(wire.connect) as wire.port:
         yield wire
-    finally:
-        server.close()

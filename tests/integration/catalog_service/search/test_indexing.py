@@ -30,6 +30,7 @@ from tests.integration.catalog_service.search.searching import (
     stand_in,
     word,
 )
+from tests.serving import listening
 from tests.waiting import eventually
 
 
@@ -258,19 +259,18 @@ async def test_mysql_answers_where_elasticsearch_talks_nonsense(
         writer.write(answer)
         writer.close()
 
-    server = await asyncio.start_server(talk, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    settings = catalog_settings(
-        parts,
-        database_url=catalog_url,
-        search_backend="elasticsearch",
-        elasticsearch_url=(f"http://127.0.0.1:{port}",),
-    )
-    async with server, opened(settings) as catalog:
-        mark, shop = word(), SearchShop(catalog)
-        await shop.put(f"Kettle {mark}")
-        assert await shop.names(mark) == [f"Kettle {mark}"]
-        assert await shop.suggest(mark) != []
+    async with listening(talk) as port:
+        settings = catalog_settings(
+            parts,
+            database_url=catalog_url,
+            search_backend="elasticsearch",
+            elasticsearch_url=(f"http://127.0.0.1:{port}",),
+        )
+        async with opened(settings) as catalog:
+            mark, shop = word(), SearchShop(catalog)
+            await shop.put(f"Kettle {mark}")
+            assert await shop.names(mark) == [f"Kettle {mark}"]
+            assert await shop.suggest(mark) != []
 
 
 async def test_the_operators_command_watches_a_rebuild_to_its_end(catalog: Catalog) -> None:
