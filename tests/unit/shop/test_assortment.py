@@ -1,7 +1,6 @@
 """The made-up products: believable, all different, and the same on every machine."""
 
 import re
-import shutil
 import statistics
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from shop.data.records import ProductStatus
 from shop.data.shelves import FILES, load_shelves
 from shop.seed import Databases, seed
 from shop.stack.errors import StackError
+from tests.unit.shop.spoiling import spoiled
 
 ASSORTMENT = Assortment(load_shelves())
 NOWHERE = Databases(user="unused", catalog="unused", order="unused")
@@ -137,10 +137,7 @@ async def test_a_number_of_products_that_cannot_be_is_refused(products: int) -> 
 def test_a_wrong_shelf_is_refused_by_name(
     tmp_path: Path, file: str, old: str, new: str, complaint: str
 ) -> None:
-    folder = shutil.copytree(FILES, tmp_path / "shelves")
-    content = (folder / file).read_text(encoding="utf-8")
-    assert old in content
-    (folder / file).write_text(content.replace(old, new, 1), encoding="utf-8")
+    folder = spoiled(FILES, tmp_path / "shelves", file, old, new)
 
     with pytest.raises(SeedDataInvalid, match=complaint):
         load_shelves(folder)

@@ -1,7 +1,6 @@
 """The seed files: what they promise, and that a wrong one is refused by name."""
 
 import re
-import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ from shop.data.reader import FILES, SeedDataInvalid, load
 from shop.data.records import Role
 from shop.data.stable_ids import SEED_DAY, midnight, stable_id
 from shop.data.tables import catalog_db
+from tests.unit.shop.spoiling import spoiled
 
 SEEDS = load()
 MIN_SENTENCES, MAX_SENTENCES = 2, 4
@@ -123,10 +123,7 @@ def test_later_listed_products_have_later_ids() -> None:
 def test_a_wrong_file_is_refused_by_name(
     tmp_path: Path, file: str, old: str, new: str, complaint: str
 ) -> None:
-    folder = shutil.copytree(FILES, tmp_path / "catalogue")
-    content = (folder / file).read_text(encoding="utf-8")
-    assert old in content
-    (folder / file).write_text(content.replace(old, new, 1), encoding="utf-8")
+    folder = spoiled(FILES, tmp_path / "catalogue", file, old, new)
 
     with pytest.raises(SeedDataInvalid, match=complaint):
         load(folder)
