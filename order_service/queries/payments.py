@@ -1,6 +1,7 @@
 """Payments, refunds and what providers sent."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -11,6 +12,16 @@ from common_lib.database import AnySession, WriteSession
 from common_lib.idempotency import KeyState
 from order_service.models import Payment, ReturnRefund, idempotency_keys
 from order_service.schemas.enums import PaymentPhase, ReturnStatus, ReturnType
+
+
+@dataclass(frozen=True, slots=True)
+class KeyedRequest:
+    """A user's request under an idempotency key of a scope, and what it asks for."""
+
+    user_id: UUID
+    scope: str
+    key: str
+    fingerprint: bytes
 
 
 async def order_of_payment(session: AnySession, payment_id: UUID) -> UUID | None:
@@ -98,23 +109,15 @@ async def lock_refund(session: WriteSession, refund_id: UUID) -> ReturnRefund | 
 
 
 async def decide_key(
-    session: WriteSession,
-    *,
-    user_id: UUID,
-    scope: str,
-    key: str,
-    fingerprint: bytes,
-    subject_id: UUID,
-    status: int,
-    body: bytes,
+    session: WriteSession, asked: KeyedRequest, *, subject_id: UUID, status: int, body: bytes
 ) -> None:
     """Write the outcome of an idempotency key; IntegrityError when it was decided before."""
     await session.execute(
         sa.insert(idempotency_keys).values(
-            user_id=user_id,
-            scope=scope,
-            idempotency_key=key,
-            fingerprint=fingerprint,
+            user_id=asked.user_id,
+            scope=asked.scope,
+            idempotency_key=asked.key,
+            fingerprint=asked.fingerprint,
             state=KeyState.PLACED,
             subject_id=subject_id,
             response_status=status,

@@ -1,6 +1,6 @@
 """Paying an order and promising money back, once per idempotency key."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, TypeVar
@@ -101,18 +101,17 @@ class Payments:
         IdempotencyKeyReused.
         """
         await self._require_own(caller, order_id)
-        print_ = fingerprint(
-            caller.user_id, f"POST /api/orders/{order_id}/payments", request.canonical()
-        )
+        route = f"POST /api/orders/{order_id}/payments"
+        asked = _asked(caller, PAYMENT_SCOPE, key, route, request.canonical())
 
         async def work() -> Answered:
-            payment = await self._intend(caller.user_id, order_id, key, print_, request)
+            payment = await self._intend(asked, order_id, request)
             await wake(self._redis, SOURCE)
             if payment.provider_token is not None:
                 await self._calls.charge(Charge.of(payment))
             return await self._answer_for(payment.id)
 
-        return await self._once(caller.user_id, PAYMENT_SCOPE, key, print_, work)
+        return await self._once(asked, work)
 
     async def refund(
         self, caller: Principal, payment_id: UUID, key: str, request: RefundPayment
@@ -121,19 +120,18 @@ class Payments:
 
         Raises NotFound, RefundExceedsCaptured, RequestInFlight or IdempotencyKeyReused.
         """
-        print_ = fingerprint(
-            caller.user_id, f"POST /api/payments/{payment_id}/refunds", request.canonical()
-        )
+        route = f"POST /api/payments/{payment_id}/refunds"
+        asked = _asked(caller, REFUND_SCOPE, key, route, request.canonical())
 
         async def work() -> Answered:
-            body = await self._promise(caller.user_id, payment_id, key, print_, request)
+            body = await self._promise(asked, payment_id, request)
             await wake(self._redis, SOURCE)
             return Answered(CREATED, body, is_replay=False)
 
-        return await self._once(caller.user_id, REFUND_SCOPE, key, print_, work)
+        return await self._once(asked, work)
 
     async def _intend(
-        self, user_id: UUID, order_id: UUID, key: str, print_: bytes, request: StartPayment
+        self, asked: sql.KeyedRequest, order_id: UUID, request: StartPayment
     ) -> Payment:
         async def work(session: WriteSession) -> Payment:
             order = await orders_sql.lock_order(session, order_id)
@@ -149,16 +147,8 @@ class Payments:
                 event = await settling.confirm(session, order, "cash on delivery")
                 await enqueue(session, event, source=SOURCE)
             await session.flush()
-            await sql.decide_key(
-                session,
-                user_id=user_id,
-                scope=PAYMENT_SCOPE,
-                key=key,
-                fingerprint=print_,
-                subject_id=payment.id,
-                status=CREATED,
-                body=orjson.dumps(payment_document(payment)),
-            )
+            body = orjson.dumps(payment_document(payment))
+            await sql.decide_key(session, asked, subject_id=payment.id, status=CREATED, body=body)
             return payment
 
         return await self._database.transact(work)
@@ -200,7 +190,7 @@ class Payments:
         return Answered(CREATED, await self._database.transact(work), is_replay=False)
 
     async def _promise(
-        self, user_id: UUID, payment_id: UUID, key: str, print_: bytes, request: RefundPayment
+        self, asked: sql.KeyedRequest, payment_id: UUID, request: RefundPayment
     ) -> bytes:
         async def work(session: WriteSession) -> bytes:
             locked = await settling.lock(session, payment_id)
@@ -208,18 +198,9 @@ class Payments:
                 raise NotFound
             amount = request.amount or locked.payment.refundable
             reason = request.reason or "refund"
-            refund = await settling.give_back(session, locked, amount, reason, user_id)
+            refund = await settling.give_back(session, locked, amount, reason, asked.user_id)
             body = orjson.dumps(refund_document(refund))
-            await sql.decide_key(
-                session,
-                user_id=user_id,
-                scope=REFUND_SCOPE,
-                key=key,
-                fingerprint=print_,
-                subject_id=refund.id,
-                status=CREATED,
-                body=body,
-            )
+            await sql.decide_key(session, asked, subject_id=refund.id, status=CREATED, body=body)
             return body
 
         return await self._database.transact(work)
@@ -230,28 +211,36 @@ class Payments:
             raise NotFound
         ensure_self(caller, detail.order.user_id, admin_ok=True)
 
-    async def _once(
-        self, user_id: UUID, scope: str, key: str, print_: bytes, work: Any
-    ) -> Answered:
+    async def _once(self, asked: sql.KeyedRequest, work: Any) -> Answered:
         """Run `work` unless the key was decided before; a request beside us gets a quick 409."""
-        decided = await outcome_of(self._database, user_id, key, scope=scope)
+        decided = await self._outcome_of(asked)
         if decided is not None:
-            return _replay(decided, print_)
+            return _replay(decided, asked)
         try:
-            async with self._in_flight.only(f"{scope}:{user_id}:{key}"):
+            async with self._in_flight.only(f"{asked.scope}:{asked.user_id}:{asked.key}"):
                 answered: Answered = await work()
         except IntegrityError as error:
             if not is_duplicate_key(error):
                 raise
-            decided = await outcome_of(self._database, user_id, key, scope=scope)
+            decided = await self._outcome_of(asked)
             if decided is None:
                 raise PaymentInProgress(retry_after_s=1) from error
-            return _replay(decided, print_)
+            return _replay(decided, asked)
         return answered
 
+    async def _outcome_of(self, asked: sql.KeyedRequest) -> StoredOutcome | None:
+        return await outcome_of(self._database, asked.user_id, asked.key, scope=asked.scope)
 
-def _replay(decided: StoredOutcome, print_: bytes) -> Answered:
-    if decided.fingerprint != print_:
+
+def _asked(
+    caller: Principal, scope: str, key: str, route: str, canonical: Mapping[str, Any]
+) -> sql.KeyedRequest:
+    print_ = fingerprint(caller.user_id, route, canonical)
+    return sql.KeyedRequest(caller.user_id, scope, key, print_)
+
+
+def _replay(decided: StoredOutcome, asked: sql.KeyedRequest) -> Answered:
+    if decided.fingerprint != asked.fingerprint:
         raise IdempotencyKeyReused
     return Answered(decided.status, decided.body, is_replay=True)
 
