@@ -21,6 +21,8 @@ from user_service.schemas.enums import UserRole
 from user_service.settings import Settings
 
 CALLER = "203.0.113.7"
+# What an account is shown with.
+MEMBERS = {"id", "email", "fullName", "phone", "role", "status", "emailVerified", "createdAt"}
 
 
 @dataclass(frozen=True)

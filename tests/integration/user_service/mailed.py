@@ -9,6 +9,7 @@ import httpx2
 import sqlalchemy as sa
 from redis.asyncio import Redis
 
+from common_lib.clock import now
 from tests.integration.user_service.conftest import Served
 from tests.shopper import Shopper
 from user_service.models import OneTimeToken, User, outbox
@@ -58,6 +59,13 @@ async def reset_token(app: Served, redis: Redis, person: Shopper) -> str:
 
 async def verify(app: Served, token: Any) -> httpx2.Response:
     return await app.client.post("/api/auth/email/verify", json={"token": token})
+
+
+async def spoil(app: Served, *, expired: Shopper, suspended: Shopper, deleted: Shopper) -> None:
+    """Make the links that three people were mailed bad, each in another way."""
+    await change_tokens(app, expired.user_id, expires_at=now())
+    await change_user(app, suspended.user_id, status="SUSPENDED")
+    await change_user(app, deleted.user_id, status="DELETED")
 
 
 def assert_refused_alike(answers: Sequence[httpx2.Response]) -> None:

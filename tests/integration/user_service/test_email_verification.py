@@ -18,10 +18,10 @@ from tests.integration.user_service.mailed import (
     VERIFY,
     assert_refused_alike,
     change_tokens,
-    change_user,
     events_of,
     reset,
     reset_token,
+    spoil,
     token_of,
     verify,
 )
@@ -70,11 +70,9 @@ async def test_a_link_that_is_not_good_answers_alike_whatever_is_wrong_with_it(
     used, expired, replaced, moved, suspended, deleted = people
     tokens = [await token_of(app, person.user_id, VERIFY) for person in people]
     await verify(app, tokens[0])
-    await change_tokens(app, expired.user_id, expires_at=now())
     await resend(replaced)
     await move_to(moved, an_email())
-    await change_user(app, suspended.user_id, status="SUSPENDED")
-    await change_user(app, deleted.user_id, status="DELETED")
+    await spoil(app, expired=expired, suspended=suspended, deleted=deleted)
     tokens.append(await reset_token(app, redis, used))
     tokens += [tokens[0][:-1], f"{tokens[0]} ", "x", "' OR 1=1 --", "ü" * 512]
 

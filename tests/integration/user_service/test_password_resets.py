@@ -11,7 +11,6 @@ import pytest
 import sqlalchemy as sa
 from redis.asyncio import Redis
 
-from common_lib.clock import now
 from tests.integration.user_service.conftest import Open, Served
 from tests.integration.user_service.entering import is_let_in, is_let_out, login
 from tests.integration.user_service.mailed import (
@@ -21,12 +20,12 @@ from tests.integration.user_service.mailed import (
     VERIFY,
     answer_requests,
     assert_refused_alike,
-    change_tokens,
     change_user,
     events_of,
     forgot,
     reset,
     reset_token,
+    spoil,
     token_of,
 )
 from tests.shopper import at_once
@@ -146,11 +145,9 @@ async def test_a_link_that_is_not_good_answers_alike_whatever_is_wrong_with_it(
     used, expired, replaced, moved, suspended, deleted = people
     tokens = [await reset_token(app, redis, person) for person in people]
     await reset(app, tokens[0])
-    await change_tokens(app, expired.user_id, expires_at=now())
     await reset_token(app, redis, replaced)
     await change_user(app, moved.user_id, email=nobody())
-    await change_user(app, suspended.user_id, status="SUSPENDED")
-    await change_user(app, deleted.user_id, status="DELETED")
+    await spoil(app, expired=expired, suspended=suspended, deleted=deleted)
     tokens.append(await token_of(app, used.user_id, VERIFY))
     tokens += [tokens[0][:-1], tokens[0].swapcase(), f" {tokens[0]}", "x", "ü" * 512, "' OR 1=1 --"]
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from common_lib.database import Database
 from common_lib.errors import Unavailable
-from tests.integration.user_service.conftest import Open, Served
+from tests.integration.user_service.conftest import MEMBERS, Open, Served
 from tests.production import production
 from tests.shopper import at_once
 from user_service.models import User, outbox
@@ -47,16 +47,7 @@ async def test_the_briefs_register_call_answers_with_the_account(app: Served) ->
     assert answer.status_code == 201
     assert answer.headers["location"] == f"/api/users/{body['id']}"
     assert answer.headers["etag"] == '"1"'
-    assert set(body) == {
-        "id",
-        "email",
-        "fullName",
-        "phone",
-        "role",
-        "status",
-        "emailVerified",
-        "createdAt",
-    }
+    assert set(body) == MEMBERS
     assert (body["fullName"], body["role"], body["status"]) == ("Test User", "CUSTOMER", "ACTIVE")
     assert body["createdAt"].endswith("Z")
     assert UUID(body["id"]).version == 7
