@@ -157,6 +157,12 @@ class SlowSource(Source):
         await self.may_return.wait()
         return value
 
+    async def begun(self, cache: TieredCache) -> asyncio.Task[bytes | None]:
+        """Return the look-up of a cache that has read here and has not been told yet."""
+        asked = asyncio.create_task(cache.get("k", self.load))
+        await self.has_read.wait()
+        return asked
+
 
 async def test_a_load_that_began_before_a_drop_elsewhere_writes_nothing(
     redis: Redis, name: str
@@ -164,8 +170,7 @@ async def test_a_load_that_began_before_a_drop_elsewhere_writes_nothing(
     """The loading process has not heard of the drop: it does not listen."""
     here, there = (TieredCache(redis, name, ttl_s=60) for _ in range(2))
     slow, fresh = SlowSource(), Source(b"two")
-    old = asyncio.create_task(there.get("k", slow.load))
-    await slow.has_read.wait()
+    old = await slow.begun(there)
     await here.drop("k")
     slow.may_return.set()
 
@@ -179,8 +184,7 @@ async def test_a_load_overtaken_by_a_drop_and_a_newer_load_writes_nothing(
 ) -> None:
     here, there = (TieredCache(redis, name, ttl_s=60) for _ in range(2))
     slow, fresh = SlowSource(), Source(b"two")
-    old = asyncio.create_task(there.get("k", slow.load))
-    await slow.has_read.wait()
+    old = await slow.begun(there)
     await here.drop("k")
     assert await here.get("k", fresh.load) == b"two"
     slow.may_return.set()
@@ -194,8 +198,7 @@ async def test_drops_of_other_keys_do_not_keep_a_value_from_being_remembered(
 ) -> None:
     cache, slow, stop = TieredCache(redis, name, ttl_s=60), SlowSource(), asyncio.Event()
     follower = await listening(cache, stop)
-    loading = asyncio.create_task(cache.get("k", slow.load))
-    await slow.has_read.wait()
+    loading = await slow.begun(cache)
     await cache.drop("other")
     slow.may_return.set()
     await loading
@@ -268,8 +271,7 @@ async def test_a_reader_does_not_join_a_load_that_has_run_for_long(
     redis: Redis, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache, slow, fresh = TieredCache(redis, name, ttl_s=60), SlowSource(), Source(b"two")
-    old = asyncio.create_task(cache.get("k", slow.load))
-    await slow.has_read.wait()
+    old = await slow.begun(cache)
     monkeypatch.setattr("common_lib.cache._JOINED_FOR_S", 0.0)
 
     assert await cache.get("k", fresh.load) == b"two"
