@@ -38,7 +38,7 @@ async def served(app: ASGIApp, port: int) -> AsyncIterator[str]:
     try:
         yield f"http://127.0.0.1:{port}"
     finally:
-        server.should_exit = True
+        server.ended.set()
         await task
 
 
@@ -53,8 +53,24 @@ async def listening(serve: Serve) -> AsyncIterator[int]:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn that leaves the test run's own signal handling alone."""
+    """uvicorn that leaves the test run's own signal handling alone and ends without its pauses."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ended = asyncio.Event()
 
     @contextmanager
     def capture_signals(self) -> Any:
         yield
+
+    async def main_loop(self) -> None:
+        await self.on_tick(0)
+        await self.ended.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for listener in (*self.servers, *(sockets or ())):
+            listener.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        await eventually(lambda: not self.server_state.tasks, what="the last answer")
+        await self.lifespan.shutdown()
