@@ -8,12 +8,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from catalog_service.models.inventory import ReservationStatus
-from catalog_service.services import indexing, people
+from catalog_service.services import erasures, indexing, people
 from catalog_service.services.announcements import Announcements
 from catalog_service.services.reservations import Moved, consume, move
 from common_lib.consumer import Handler, Process, with_inbox
 from common_lib.database import Database, WriteSession
-from common_lib.events import Envelope, Event
+from common_lib.events import Envelope, Event, event_from
 from common_lib.events.catalog import (
     BackInStock,
     OutOfStockReached,
@@ -36,6 +36,7 @@ def queued_events(database: Database, announcements: Announcements) -> Process:
         moved: list[Moved] = []
         handlers = {kind: _noting(each, moved) for kind, each in _MOVES.items()}
         handlers |= dict.fromkeys(_SEARCHED, _mark) | {UserDeleted: _forget}
+        await _note_erasure(database, envelope)
         await with_inbox(database, QUEUE, handlers)(envelope)
         for move_done in moved:
             await announcements.reservation_moved(move_done)
@@ -56,6 +57,15 @@ async def _mark(
 ) -> None:
     del envelope
     await indexing.mark(session, [event.product_id])
+
+
+async def _note_erasure(database: Database, envelope: Envelope) -> None:
+    """Commit who is being erased before it is looked for what is left of them."""
+    if envelope.event_type != UserDeleted.event_type:
+        return
+    event = event_from(envelope)
+    if isinstance(event, UserDeleted):
+        await erasures.note(database, event.user_id)
 
 
 async def _forget(session: WriteSession, event: UserDeleted, envelope: Envelope) -> None:

@@ -40,7 +40,7 @@ async def held_stores(database: Database, user_id: UUID) -> HeldStores:
 
 
 async def forget(session: WriteSession, user_id: UUID) -> None:
-    """Take the person out of the catalog. Safe to repeat.
+    """Take the person, noted as erased before, out of the catalog. Safe to repeat.
 
     The wishlist goes, and so do reviews that were never published. A published one stays as
     nobody's: its author becomes an id that belongs to no one. A store closes without its name; its

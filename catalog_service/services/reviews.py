@@ -27,6 +27,7 @@ from catalog_service.schemas.reviews import (
     ReviewPage,
     VerdictIn,
 )
+from catalog_service.services import erasures
 from catalog_service.services.products.rules import tell_of_change
 from common_lib.auth import Principal
 from common_lib.clock import now
@@ -73,8 +74,8 @@ async def write(
 ) -> Review:
     """Save a buyer's review; it is shown once approved.
 
-    Raises NotFound for a product that is not for sale, OwnProduct, PurchaseRequired or
-    ReviewExists.
+    Raises NotFound for a product that is not for sale, OwnProduct, PurchaseRequired, ReviewExists,
+    or TokenRevoked for a buyer who was erased.
     """
 
     async def work(session: WriteSession) -> Review:
@@ -85,6 +86,7 @@ async def write(
             raise PurchaseRequired
         review = _new_review(principal.user_id, product_id, body)
         session.add(review)
+        await erasures.ensure_none(session, principal.user_id)
         return review
 
     try:

@@ -17,6 +17,7 @@ from catalog_service.schemas.sellers import (
     StoreOut,
     StorePage,
 )
+from catalog_service.services import erasures
 from common_lib.auth import Principal
 from common_lib.clock import now
 from common_lib.cursors import decode_cursor, encode_cursor
@@ -35,11 +36,15 @@ class SellerExists(Conflict):
 
 
 async def apply(database: Database, user_id: UUID, body: StoreIn) -> OwnStoreOut:
-    """Open a PENDING store for the user. Raises SellerExists for a second application."""
+    """Open a PENDING store for the user.
+
+    Raises SellerExists for a second application, TokenRevoked for somebody who was erased.
+    """
 
     async def work(session: WriteSession) -> Seller:
         seller = _new_seller(user_id, body)
         session.add(seller)
+        await erasures.ensure_none(session, user_id)
         return seller
 
     try:

@@ -12,6 +12,7 @@ from catalog_service.models.wishlists import WishlistItem
 from catalog_service.queries import wishlists as queries
 from catalog_service.queries.products import ProductDetail, product_details
 from catalog_service.schemas.wishlists import WishedProduct, WishOut, WishPage
+from catalog_service.services import erasures
 from common_lib.clock import now
 from common_lib.cursors import InvalidCursor, decode_cursor, encode_cursor
 from common_lib.database import Database, WriteSession, is_duplicate_key
@@ -35,7 +36,7 @@ class UnknownProduct(Rejected):
 async def add(database: Database, user_id: UUID, product_id: UUID) -> bool:
     """Put a product on the list; False if it is there already. Safe to repeat.
 
-    Raises UnknownProduct or WishlistFull.
+    Raises UnknownProduct, WishlistFull, or TokenRevoked for somebody who was erased.
     """
 
     async def work(session: WriteSession) -> bool:
@@ -47,6 +48,7 @@ async def add(database: Database, user_id: UUID, product_id: UUID) -> bool:
         if len(wishes) >= MAX_WISHES:
             raise WishlistFull
         session.add(WishlistItem(user_id=user_id, product_id=product_id, created_at=now()))
+        await erasures.ensure_none(session, user_id)
         return True
 
     try:

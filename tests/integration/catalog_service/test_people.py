@@ -1,5 +1,6 @@
 """One person in the catalog: what is handed out for an export, and what an erasure leaves."""
 
+import asyncio
 from typing import Any
 from uuid import UUID
 
@@ -17,12 +18,15 @@ from catalog_service.models import (
     SellerStatus,
 )
 from catalog_service.models.wishlists import WishlistItem
+from catalog_service.queries import people as queries
 from catalog_service.services.shelf_keeper import ShelfKeeper
 from common_lib.auth import ServiceTokens, SigningKey
+from common_lib.database import WriteSession
 from common_lib.events import Envelope
 from common_lib.events.users import UserDeleted
 from common_lib.ids import new_id
 from tests.integration.catalog_service.conftest import Catalog
+from tests.integration.catalog_service.counting import statements
 from tests.integration.catalog_service.reviewers import (
     Buyer,
     decide,
@@ -31,6 +35,7 @@ from tests.integration.catalog_service.reviewers import (
     rating,
     somebody,
 )
+from tests.waiting import eventually
 
 
 def caller(catalog: Catalog, service: str = "user-service") -> dict[str, str]:
@@ -191,3 +196,100 @@ async def test_a_store_closes_without_its_name_and_its_products_leave(
     assert (store.status, store.store_name) == (SellerStatus.SUSPENDED, "Closed store")
     assert store.description == ""
     assert sold.status is not ProductStatus.ACTIVE
+
+
+async def review(buyer: Buyer) -> httpx2.Response:
+    product = await new_product(buyer.catalog)
+    bought = Purchase(user_id=buyer.user_id, product_id=product, order_id=new_id(), quantity=1)
+    await buyer.catalog.save(bought)
+    return await buyer.write(product)
+
+
+async def wish(buyer: Buyer) -> httpx2.Response:
+    product = await new_product(buyer.catalog)
+    body = {"productId": str(product)}
+    return await buyer.send("POST", f"/api/wishlists/{buyer.user_id}", body)
+
+
+async def apply_for_a_store(buyer: Buyer) -> httpx2.Response:
+    return await buyer.send("POST", "/api/sellers", {"storeName": f"Store {buyer.user_id}"})
+
+
+WRITES = {"reviews": review, "wishlist": wish, "stores": apply_for_a_store}
+TABLES = {"reviews": " reviews", "wishlist": " wishlists", "stores": " sellers"}
+
+
+async def left(catalog: Catalog, user_id: UUID, what: str) -> list[dict[str, Any]]:
+    """Return what is held and still tells of the person; a closed store does not."""
+    items = await held(catalog, user_id, what)
+    return [item for item in items if item.get("storeName") != "Closed store"]
+
+
+@pytest.mark.parametrize("what", WRITES)
+async def test_who_was_erased_writes_no_more_with_a_token_that_still_lives(
+    catalog: Catalog, what: str
+) -> None:
+    buyer = somebody(catalog)
+    await forget(catalog, buyer.user_id)
+
+    answer = await WRITES[what](buyer)
+
+    assert (answer.status_code, answer.json()["code"]) == (401, "revoked")
+    assert await held(catalog, buyer.user_id, what) == []
+
+
+@pytest.mark.parametrize("what", WRITES)
+async def test_what_is_written_at_the_moment_of_the_erasure_does_not_survive_it(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """The writer is told that nobody was erased, and commits once the erasure looks for it."""
+    buyer, begin = somebody(catalog), asyncio.Barrier(2)
+    first_answer = queries.is_erased
+
+    async def slowly(session: WriteSession, user_id: UUID) -> bool:
+        monkeypatch.undo()
+        found, told = await first_answer(session, user_id), len(sent)
+        await begin.wait()
+        await eventually(lambda: TABLES[what] in "".join(sent[told:]), what="a look at the table")
+        return found
+
+    async def erase() -> None:
+        await begin.wait()
+        await forget(catalog, buyer.user_id)
+
+    monkeypatch.setattr(queries, "is_erased", slowly)
+    with statements(catalog) as sent:
+        async with asyncio.timeout(30):
+            answer, _ = await asyncio.gather(WRITES[what](buyer), erase())
+
+    assert answer.status_code == 201
+    assert await left(catalog, buyer.user_id, what) == []
+
+
+@pytest.mark.parametrize("what", WRITES)
+async def test_nothing_is_written_behind_the_back_of_an_erasure(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """The erasure has looked everywhere, and commits once the writer is answered."""
+    buyer, looked, answered = somebody(catalog), asyncio.Barrier(2), asyncio.Event()
+    last_look = queries.lock_store_of_user
+
+    async def slowly(session: WriteSession, user_id: UUID) -> Seller | None:
+        found = await last_look(session, user_id)
+        await looked.wait()
+        await answered.wait()
+        return found
+
+    async def write() -> httpx2.Response:
+        await looked.wait()
+        try:
+            return await WRITES[what](buyer)
+        finally:
+            answered.set()
+
+    monkeypatch.setattr(queries, "lock_store_of_user", slowly)
+    async with asyncio.timeout(30):
+        answer, _ = await asyncio.gather(write(), forget(catalog, buyer.user_id))
+
+    assert (answer.status_code, answer.json()["code"]) == (401, "revoked")
+    assert await held(catalog, buyer.user_id, what) == []
