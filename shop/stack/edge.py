@@ -37,6 +37,8 @@ SETTINGS = {
     "SHOP_EDGE_HEADER_TIMEOUT_S": "10",
     "SHOP_EDGE_BODY_TIMEOUT_S": "10",
     "SHOP_EDGE_SEND_TIMEOUT_S": "10",
+    # The next server waits 45 s for this one, and gateways have their own limit below both.
+    "SHOP_EDGE_GATEWAY_TIMEOUT_S": "35",
     # Of one address at once, where on a developer's machine everybody is one address: requests
     # beyond are answered 429, connections beyond are closed.
     "SHOP_EDGE_REQUESTS": "500",

@@ -1,6 +1,6 @@
 """Nginx as the stack starts it, in front of gateways that only write down what they are sent."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import pytest
@@ -31,8 +31,16 @@ def gateways() -> Iterator[tuple[Gateway, Gateway]]:
 
 
 @pytest.fixture(scope="module")
+def settings() -> Mapping[str, str]:
+    """Return the SHOP_EDGE_* of this module's edge."""
+    return SETTINGS
+
+
+@pytest.fixture(scope="module")
 def edge(
-    tmp_path_factory: pytest.TempPathFactory, gateways: tuple[Gateway, Gateway]
+    tmp_path_factory: pytest.TempPathFactory,
+    gateways: tuple[Gateway, Gateway],
+    settings: Mapping[str, str],
 ) -> Iterator[Edge]:
     """Fails where nginx or ModSecurity cannot be had: the edge is not to go out untested."""
     first, second = gateways
@@ -43,7 +51,7 @@ def edge(
         twins={"gateway-2": second.port},
     )
     stack = NativeStack(layout, Progress(Console()))
-    yield stack.start_edge(SETTINGS)
+    yield stack.start_edge(settings)
     stack.reset()
 
 
@@ -51,3 +59,4 @@ def edge(
 def fresh(gateways: tuple[Gateway, Gateway]) -> None:
     for gateway in gateways:
         gateway.received.clear()
+        gateway.released.clear()

@@ -167,3 +167,16 @@ def request(
 def json_request(target: str, document: Any, method: str = "POST") -> bytes:
     body = json.dumps(document).encode()
     return request(method, target, "Content-Type: application/json\r\n", body)
+
+
+def assert_problem(answer: Answer, status: int, code: str) -> None:
+    """Assert that nginx itself refused, by this problem document and under one name."""
+    assert answer.status == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["cache-control"] == "no-store"
+    problem = answer.problem
+    assert (problem["status"], problem["code"]) == (status, code)
+    assert problem["type"] == f"/problems/{code}"
+    assert problem["requestId"] == answer.headers["x-request-id"]
+    assert problem["title"]
+    assert b"nginx" not in answer.body

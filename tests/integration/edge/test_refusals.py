@@ -13,6 +13,7 @@ from tests.integration.edge.harness import (
     Gateway,
     answer_of,
     ask,
+    assert_problem,
     exchange,
     json_request,
     request,
@@ -20,18 +21,6 @@ from tests.integration.edge.harness import (
 
 JSON = "Content-Type: application/json\r\n"
 CHUNKED = f"{JSON}Transfer-Encoding: chunked\r\n"
-
-
-def assert_problem(answer: Answer, status: int, code: str) -> None:
-    assert answer.status == status
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.headers["cache-control"] == "no-store"
-    problem = answer.problem
-    assert (problem["status"], problem["code"]) == (status, code)
-    assert problem["type"] == f"/problems/{code}"
-    assert problem["requestId"] == answer.headers["x-request-id"]
-    assert problem["title"]
-    assert b"nginx" not in answer.body
 
 
 @pytest.mark.parametrize(
