@@ -90,12 +90,13 @@ class Exchange:
             reply.status = 499
         finally:
             self._client.detach()
-            self._account()
+            # In the loop's next turn: uvloop sends what is written at the end of this one.
+            self._loop.call_soon(self._account, time.perf_counter() - self._started)
 
-    def _account(self) -> None:
+    def _account(self, elapsed_s: float) -> None:
         is_sampled = self._traceparent.endswith(_SAMPLED)
         status, name = self._reply.status, self._request_id
-        account(self._method, self._route, status, self._started, name, is_sampled=is_sampled)
+        account(self._method, self._route, status, elapsed_s, name, is_sampled=is_sampled)
 
     def _read_head(self) -> None:
         self._head = self._reply.head = head = read_head(self._scope["headers"])
