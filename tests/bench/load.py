@@ -73,8 +73,12 @@ def run(
     clients: int,
     seconds: float,
     pause_ms: int = 0,
+    is_at_random: bool = False,
 ) -> Outcome:
-    """Keep `clients` requests in flight for `seconds`, each client pausing between its requests."""
+    """Keep `clients` requests in flight for `seconds`, each client pausing between its requests.
+
+    The clients' pauses are equal, which keeps the clients in step, or independent of each other.
+    """
     script = "paced.lua" if pause_ms else "load.lua"
     command = [
         *wrk.command,
@@ -92,6 +96,7 @@ def run(
         _id_prefix(),
     ]
     pace = {"LOAD_SCRIPT": str(LUA / "load.lua"), "PAUSE_MS": str(pause_ms)}
+    pace["PAUSE_AT_RANDOM"] = str(int(is_at_random))
     ended = subprocess.run(
         command,
         env={**os.environ, **wrk.env, **pace},

@@ -143,6 +143,7 @@ class World:
         watch: Sequence[str],
         seconds: float | None = None,
         pause_ms: int = 0,
+        is_at_random: bool = False,
     ) -> Measured:
         """Drive load with wrk and read the CPU of the processes in `watch` meanwhile."""
         meter = CpuMeter(self.pids(*watch))
@@ -153,6 +154,7 @@ class World:
             clients=clients,
             seconds=seconds or self.seconds,
             pause_ms=pause_ms,
+            is_at_random=is_at_random,
         )
         if outcome.refused > outcome.requests / 100:
             raise StackError(
