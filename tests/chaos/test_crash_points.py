@@ -4,73 +4,16 @@ Each case is a row of the crash table: where the process dies, what the customer
 trying again with the same key, and that nothing was lost, doubled or left held.
 """
 
-import contextlib
-from collections.abc import Iterator, Mapping
-from types import MappingProxyType
-from typing import Any
 from uuid import uuid4
 
-import httpx2
 import pytest
 
 from shop.stack.native import NativeStack
+from tests.chaos.crashing import arm, available, place_or_fail, placed_again, variant_with
 from tests.invariants import assert_invariants
 from tests.mailbox import mails_to
-from tests.shopper import Shopper, line, new_product
+from tests.shopper import Shopper, line
 from tests.waiting import eventually
-
-# A hold that the sweeper finds overdue while the test watches.
-SHORT_HOLD = {"SHOP_RESERVATION_TTL_S": "2"}
-
-
-def arm(
-    stack: NativeStack, process: str, point: str, env: Mapping[str, str] = MappingProxyType({})
-) -> None:
-    """Start the process anew so that it dies at the point; killing it first spares its farewell."""
-    stack.kill(process)
-    stack.start_process(process, {**env, "SHOP_CRASH_AT": point})
-
-
-@pytest.fixture
-def hasty(whole: NativeStack) -> Iterator[NativeStack]:
-    """The stack, for a test that gives its processes short holds; they get no farewell either."""
-    yield whole
-    for name in ("catalog", "order"):
-        if name in whole.running():
-            whole.kill(name)
-
-
-async def variant_with(seller: Shopper, quantity: int) -> str:
-    product = await new_product(seller, quantity=quantity)
-    variant_id: str = product["variants"][0]["id"]
-    return variant_id
-
-
-async def place_or_fail(shopper: Shopper, variant_id: str, key: str, **body: Any) -> int:
-    """Return the status; 0 where the connection broke, which is no answer at all."""
-    with contextlib.suppress(httpx2.TransportError):
-        return (await shopper.place([line(variant_id)], key=key, **body)).status_code
-    return 0
-
-
-async def available(shopper: Shopper, variant_id: str) -> int:
-    answer = await shopper.request("GET", f"/api/inventory/{variant_id}")
-    found: int = answer.json()["available"]
-    return found
-
-
-async def placed_again(shopper: Shopper, variant_id: str, key: str) -> httpx2.Response:
-    """Repeat the request with its key, as a client would, until it is answered for good."""
-
-    async def answered() -> httpx2.Response | None:
-        try:
-            answer = await shopper.place([line(variant_id)], key=key)
-        except httpx2.TransportError:
-            return None
-        return answer if answer.status_code in {201, 422} else None
-
-    answer: httpx2.Response = await eventually(answered, timeout_s=60, what="a final answer")
-    return answer
 
 
 async def placing_mails(stack: NativeStack, shopper: Shopper) -> int:
@@ -106,38 +49,6 @@ async def test_a_retry_after_a_crash_makes_exactly_one_order(
     await assert_invariants(whole)
     assert await available(shopper, variant_id) == 2
     assert await placing_mails(whole, shopper) == 1
-
-
-@pytest.mark.parametrize(
-    ("process", "point"),
-    [
-        ("catalog", "catalog.after_tx1_commit"),
-        ("order", "order.after_tx1"),
-        ("order", "order.before_tx2"),
-        ("order", "order.tx2_before_commit"),
-    ],
-)
-async def test_a_crash_that_nobody_retries_gives_the_stock_back_once(
-    hasty: NativeStack, shopper: Shopper, seller: Shopper, process: str, point: str
-) -> None:
-    variant_id, key = await variant_with(seller, 3), uuid4().hex
-    hasty.kill("catalog")
-    if process != "catalog":
-        hasty.start_process("catalog", SHORT_HOLD, wait=False)
-    arm(hasty, process, point, SHORT_HOLD)
-    hasty.wait_ready("catalog")
-
-    await place_or_fail(shopper, variant_id, key)
-    hasty.wait_dead(process)
-    hasty.start_process(process, SHORT_HOLD)
-
-    async def whole_again() -> bool:
-        return await available(shopper, variant_id) == 3
-
-    await eventually(whole_again, timeout_s=60, what="the sweeper releases the stock")
-    late = await placed_again(shopper, variant_id, key)
-    assert late.status_code in {201, 422, 409, 503}
-    await assert_invariants(hasty)
 
 
 async def test_a_crash_after_the_commit_loses_no_order(
