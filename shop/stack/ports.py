@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
-from typing import BinaryIO
 
 from shop.stack.errors import StackError
 
@@ -118,9 +117,10 @@ def _claim(port: int) -> bool:
 
 
 @cache
-def _claims() -> BinaryIO:
+def _claims() -> int:
+    """Open the file for as long as this program lives: closing it would end the locks."""
     path = Path(tempfile.gettempdir()) / f"shop-ports-{os.getuid()}.lock"
-    return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600), "rb+")
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
 
 
 def is_taken(port: int) -> bool:

@@ -171,7 +171,7 @@ def _config(gateway: str, seed: int, phases: PhasesConfig) -> SchemathesisConfig
         continue_on_failure=True,
         request_timeout=30,
         phases=phases,
-        # Kept examples are of no use: ids and tokens are others in every run. Keeping them cost 40 %.
+        # Kept examples would be of no use: ids and tokens are others in every run.
         generation=GenerationConfig(no_shrink=True, database="none"),
     )
     return SchemathesisConfig(
