@@ -7,13 +7,16 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from pydantic_settings import BaseSettings
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from shop.migrations import upgrade
 from shop.stack.native import NativeStack
 
 SettingsType = TypeVar("SettingsType", bound=BaseSettings)
+
+# Which services' models a server holds.
+_models: set[tuple[str, str]] = set()
 
 
 def settings_on(
@@ -35,14 +38,42 @@ async def migrated(parts: NativeStack, service: str, name: str) -> AsyncIterator
     It is empty and as the migrations make it; afterwards it is dropped.
     """
     url = parts.database_url(service)
+    server = url.rpartition("/")[0]
     admin = create_async_engine(url, poolclass=NullPool)
-    async with admin.connect() as connection:
-        await connection.execute(sa.text(f"CREATE DATABASE {name}"))
-    own = f"{url.rpartition('/')[0]}/{name}"
     try:
-        await asyncio.to_thread(upgrade, service, own)
-        yield own
+        async with admin.connect() as connection:
+            model = await _model(connection, server, service)
+            await connection.execute(sa.text(f"CREATE DATABASE {name}"))
+            await _copy(connection, model, name)
+        yield f"{server}/{name}"
     finally:
         async with admin.connect() as connection:
-            await connection.execute(sa.text(f"DROP DATABASE {name}"))
+            await connection.execute(sa.text(f"DROP DATABASE IF EXISTS {name}"))
         await admin.dispose()
+
+
+async def _model(connection: AsyncConnection, server: str, service: str) -> str:
+    """Return the name of the service's database that only the migrations have touched.
+
+    It goes with its server. To copy it takes half of what migrating takes.
+    """
+    name = f"scratch_model_{service}"
+    if (server, service) not in _models:
+        await connection.execute(sa.text(f"CREATE DATABASE {name}"))
+        await asyncio.to_thread(upgrade, service, f"{server}/{name}")
+        _models.add((server, service))
+    return name
+
+
+async def _copy(connection: AsyncConnection, model: str, name: str) -> None:
+    """Make each table as the server itself describes it, with the rows the migrations left."""
+    await connection.exec_driver_sql(f"USE {name}")
+    await connection.exec_driver_sql("SET foreign_key_checks = 0")
+    for (table,) in (await connection.exec_driver_sql(f"SHOW TABLES FROM {model}")).all():
+        described = await connection.exec_driver_sql(f"SHOW CREATE TABLE {model}.{table}")
+        statement: str = described.mappings().one()["Create Table"]
+        await connection.exec_driver_sql(statement.replace("%", "%%"))
+        whole = f"SELECT * FROM {model}.{table}"  # noqa: S608 - our own names
+        if (await connection.execute(sa.text(whole))).first():
+            await connection.execute(sa.text(f"INSERT INTO {table} {whole}"))
+    await connection.commit()
