@@ -52,8 +52,10 @@ check: $(READY) ## Format, lint, types, import contracts and unit tests, in unde
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q tests/unit
 
+# Compiled beforehand, and not by each of the thirty processes that start at once.
 test: $(READY) ## Everything: unit, integration, end to end and chaos, on parts of its own
-	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m compileall -q -j 0 $(filter-out tests,$(PACKAGES))
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder $(ARGS)
 
 edge-test: $(READY) ## The whole end-to-end suite through the edge: TLS and the firewall
 	SHOP_TEST_ENTRANCE=edge $(BIN)/python -m pytest tests/e2e $(ARGS)
