@@ -11,16 +11,17 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 from uuid import UUID
 
-import aioboto3
 import sqlalchemy as sa
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy.engine import make_url
 
 from common_lib.bus import aws_client_arguments
+from common_lib.bus.sessions import new_session
 from common_lib.database import Database
 from common_lib.settings import DatabaseSettings
 from shop.stack import choice, docker, memory
@@ -302,11 +303,16 @@ class Audit:
 async def queue_depths(settings: DatabaseSettings) -> dict[str, int]:
     """Return the number of messages, visible or in flight, of each queue and its DLQ."""
     async with AsyncExitStack() as stack:
-        session = aioboto3.Session()
         sqs = await stack.enter_async_context(
-            session.client("sqs", **aws_client_arguments(settings))
+            _session().client("sqs", **aws_client_arguments(settings))
         )
         return {queue: await _depth(sqs, queue) for queue in (*QUEUES, *DEAD_LETTERS)}
+
+
+@cache
+def _session() -> Any:
+    """One for all clients: each session reads the descriptions of AWS anew."""
+    return new_session()
 
 
 async def _depth(sqs: Any, queue: str) -> int:
