@@ -1,3 +1,5 @@
 """The catalog service."""
 
-import common_lib  # noqa: F401 - first of all: it loads libraries without what nobody uses
+import common_lib
+
+common_lib.load_without_extras()

@@ -1,13 +1,18 @@
-"""What the services, the gateway and the `shop` command have in common.
-
-Each of their packages imports this one first of all, because it loads two libraries without large
-optional parts that no process of ours uses: structlog takes `rich` wherever that is installed, as
-it is for the `shop` command, and redis-py the SDK of OpenTelemetry's metrics. Both together are
-5 MB and 0.15 s of CPU in every process. Whoever wants those parts imports them as ever.
-"""
+"""What the services, the gateway and the `shop` command have in common."""
 
 import importlib
 import sys
+
+
+def load_without_extras() -> None:
+    """Import two libraries without large optional parts that no service uses.
+
+    structlog takes `rich` wherever that is installed, as it is for the `shop` command, and redis-py
+    the SDK of OpenTelemetry's metrics: 5 MB and 0.15 s of CPU in every process. To be called before
+    anything else imports them; whoever wants those parts then imports them as ever.
+    """
+    _load("structlog", without="rich")
+    _load("redis", without="opentelemetry.sdk.metrics")
 
 
 def _load(library: str, *, without: str) -> None:
@@ -19,7 +24,3 @@ def _load(library: str, *, without: str) -> None:
         importlib.import_module(library)
     finally:
         del sys.modules[without]
-
-
-_load("structlog", without="rich")
-_load("redis", without="opentelemetry.sdk.metrics")
