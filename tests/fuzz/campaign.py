@@ -18,11 +18,9 @@ from schemathesis.config import (
     OperationConfig,
     OperationsConfig,
     PhasesConfig,
-    PositiveDataAcceptanceConfig,
     ProjectConfig,
     ProjectsConfig,
     SchemathesisConfig,
-    SimpleCheckConfig,
     StatefulPhaseConfig,
 )
 from schemathesis.engine import Status, events, from_schema
@@ -163,11 +161,16 @@ def _document(gateway: str) -> dict[str, Any]:
 
 
 def _config(gateway: str, seed: int, phases: PhasesConfig) -> SchemathesisConfig:
-    checks = ChecksConfig(
-        # What is refused or taken has rules that no schema tells: stock, rights, states.
-        positive_data_acceptance=PositiveDataAcceptanceConfig(enabled=False),
-        # Ids in paths are shared by purpose; the matrix of rights looks at whose they are.
-        object_level_authorization=SimpleCheckConfig(enabled=False),
+    checks = ChecksConfig.from_dict(
+        {
+            # A body that is too large is refused with 413, unread; which code it is, the document
+            # says, and that it is no 5xx, another check.
+            "negative_data_rejection": {"expected-statuses": ["4xx", "5xx"]},
+            # What is refused or taken has rules that no schema tells: stock, rights, states.
+            "positive_data_acceptance": {"enabled": False},
+            # Ids in paths are shared by purpose; the matrix of rights looks at whose they are.
+            "object_level_authorization": {"enabled": False},
+        }
     )
     emptied = OperationConfig.from_dict(
         {
