@@ -11,6 +11,7 @@ from uuid import UUID
 import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as TimedOut
 
 from common_lib.auth.principals import Principal, RevocationUnknown, Role, TokenRevoked
 from common_lib.auth.tokens import ACCESS_LIFETIME_S, LEEWAY_S
@@ -91,15 +92,26 @@ class Sessions:
         ):
             return seen[1]
         try:
-            async with self._redis.pipeline(transaction=False) as pipeline:
-                pipeline.get(_session_key(principal.session_id))
-                pipeline.get(_role_key(principal.user_id))
-                session, role = await pipeline.execute()
+            session, role = await self._look_up_twice(principal)
         except _FAILURES as error:
             return trusted_without_redis(principal, is_write=is_write, cause=error)
         answer = apply_revocation(principal, session, role)
         self._remember(answer)
         return answer
+
+    async def _look_up_twice(self, principal: Principal) -> tuple[bytes | None, bytes | None]:
+        """Ask again if no answer came in time: a process that was itself held up sees just that."""
+        try:
+            return await self._look_up(principal)
+        except TimedOut:
+            return await self._look_up(principal)
+
+    async def _look_up(self, principal: Principal) -> tuple[bytes | None, bytes | None]:
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for key in revocation_keys(principal):
+                pipeline.get(key)
+            session, role = await pipeline.execute()
+        return session, role
 
     def _remember(self, principal: Principal) -> None:
         self._checked[principal.session_id] = (time.monotonic() + _REVOCATION_CACHE_S, principal)

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from fastapi import FastAPI
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisIsAway
+from redis.exceptions import TimeoutError as TimedOut
 
 from common_lib import problems
 from common_lib.auth import (
@@ -54,7 +55,7 @@ class Away:
     def get(self, key: str) -> None:
         del key
 
-    async def execute(self) -> None:
+    async def execute(self) -> Any:
         raise RedisIsAway
 
 
@@ -62,18 +63,34 @@ async def whose(caller: CurrentUser) -> str:
     return caller.role
 
 
-@pytest.fixture
-async def client() -> AsyncIterator[httpx2.AsyncClient]:
+class Late(Away):
+    """A Redis that knows of nothing revoked, and is asked by a process that was held up once."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def execute(self) -> Any:
+        self.asked += 1
+        if self.asked == 1:
+            raise TimedOut
+        return [None, None]
+
+
+def asking(redis: Away) -> httpx2.AsyncClient:
     app = FastAPI(openapi_url=None)
     problems.install(app)
     app.add_api_route("/mine", whose, methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
     app.state.authenticator = Authenticator(
         TokenVerifier(StaticKeys(KEY), issuer=ISSUER, audience=AUDIENCE),
-        Sessions(cast("Redis", Away())),
+        Sessions(cast("Redis", redis)),
         ServiceTokens(KEY, "test-service"),
     )
-    transport = httpx2.ASGITransport(app=app)
-    async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
+    return httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://test")
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[httpx2.AsyncClient]:
+    async with asking(Away()) as client:
         yield client
 
 
@@ -102,3 +119,9 @@ async def test_everybody_may_look(client: httpx2.AsyncClient, role: Role, method
 @pytest.mark.parametrize("role", [Role.CUSTOMER, Role.GUEST])
 async def test_customers_and_guests_go_on(client: httpx2.AsyncClient, role: Role) -> None:
     assert (await client.post("/mine", headers=bearer(role))).status_code == 200
+
+
+@pytest.mark.parametrize("role", [Role.ADMIN, Role.SELLER])
+async def test_one_answer_that_comes_late_refuses_nobody(role: Role) -> None:
+    async with asking(Late()) as client:
+        assert (await client.post("/mine", headers=bearer(role))).status_code == 200
