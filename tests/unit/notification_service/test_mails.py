@@ -19,9 +19,8 @@ from notification_service.services.mails import (
     Notice,
     compose,
     load_templates,
-    one_line,
-    price,
 )
+from notification_service.services.mails.words import one_line, price
 from notification_service.services.rendering import template_names
 from tests.unit.notification_service import events
 

@@ -1,0 +1,62 @@
+"""How mails write things: on one line, in words and not in codes, money and moments as in India."""
+
+import re
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Final
+
+from babel.dates import format_datetime
+from babel.numbers import format_currency, get_currency_precision
+
+from common_lib.money import Money
+
+LOCALE: Final = "en_IN"
+_NAME_LENGTH: Final = 120
+# Line breaks and other control characters, also Unicode's: they could begin a header of their own.
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_METHODS: Final = {
+    "UPI": "UPI",
+    "CARD": "Card",
+    "NET_BANKING": "Net banking",
+    "COD": "Cash on delivery",
+    "WALLET": "Wallet",
+}
+_REASONS: Final = {
+    "CUSTOMER_REQUEST": "You asked us to",
+    "PAYMENT_TIMEOUT": "The payment did not arrive in time",
+    "PAYMENT_FAILED": "The payment failed",
+}
+
+
+def one_line(text: str, limit: int = _NAME_LENGTH) -> str:
+    """Return the text without line breaks or control characters, cut to `limit`."""
+    return " ".join(_CONTROL.sub(" ", text).split())[:limit]
+
+
+def price(amount: Money) -> str:
+    """Write money as people in India do: ₹1,23,456.00."""
+    return price_of(amount.amount, amount.currency)
+
+
+def price_of(minor: int, currency: str) -> str:
+    """Write minor units, which may be below zero, as money."""
+    major = Decimal(minor).scaleb(-get_currency_precision(currency))
+    return format_currency(major, currency, locale=LOCALE)
+
+
+def moment_in_words(moment: datetime) -> str:
+    return format_datetime(moment.astimezone(UTC), "d MMMM y, HH:mm 'UTC'", locale=LOCALE)
+
+
+def method_in_words(code: str) -> str:
+    return _METHODS.get(code) or _words(code)
+
+
+def reason_in_words(text: str) -> str:
+    return _REASONS.get(text) or _words(text) or "Not given"
+
+
+def _words(text: str) -> str:
+    """Return a code such as OUT_OF_STOCK as words; leave a sentence as it was written."""
+    line = one_line(text, 200)
+    return line.replace("_", " ").capitalize() if line.isupper() else line
