@@ -1,6 +1,7 @@
 """What the order service reads from its environment."""
 
 from collections.abc import Iterator
+from enum import StrEnum
 from typing import Annotated, ClassVar
 
 from pydantic import Field, SecretStr
@@ -11,6 +12,13 @@ from common_lib.settings.production import secret_faults
 
 PositiveInt = Annotated[int, Field(gt=0)]
 Amount = Annotated[int, Field(ge=0)]
+
+
+class FreeShippingBasis(StrEnum):
+    """Whether the goods' worth before or after the discount decides if delivery is free."""
+
+    BEFORE_DISCOUNT = "before_discount"
+    AFTER_DISCOUNT = "after_discount"
 
 
 class Settings(DatabaseSettings):
@@ -25,6 +33,7 @@ class Settings(DatabaseSettings):
     is_tax_included: bool = True
     shipping_fee_minor: Amount = 4900
     free_shipping_from_minor: Amount = 49900
+    free_shipping_basis: FreeShippingBasis = FreeShippingBasis.BEFORE_DISCOUNT
 
     cart_ttl_s: PositiveInt = 24 * 60 * 60
     cart_quote_ttl_s: PositiveInt = 30

@@ -1,4 +1,7 @@
-"""What an order costs. Integer minor units; every rounding is half up, once per line.
+"""What an order costs. Integer minor units; every rounding is half up.
+
+Tax is rounded once per line. A discount is promised on the order, so it is rounded once there and
+spread over the lines by largest remainder: splitting a line never changes what is paid.
 
 Inside, amounts are plain integers of one currency: Money at every step made it five times slower.
 """
@@ -13,7 +16,7 @@ from common_lib.errors import Conflict, Rejected
 from common_lib.money import MAX_MINOR, Money
 from order_service.models.records import ReservedLine
 from order_service.schemas.enums import CouponType
-from order_service.settings import Settings
+from order_service.settings import FreeShippingBasis, Settings
 
 _WHOLE: Final = 10_000
 
@@ -123,14 +126,14 @@ class CouponRule:
         if subtotal < self.min_order_minor:
             minimum = Money(amount=self.min_order_minor, currency=self.currency)
             raise CouponMinimumNotReached(minimum=minimum.model_dump())
-        shares = self._uncapped(line_totals, subtotal)
-        cap = self.max_discount_minor
-        return _spread(cap, line_totals) if cap is not None and sum(shares) > cap else shares
+        return _spread(self._discount(subtotal), line_totals)
 
-    def _uncapped(self, line_totals: Sequence[int], subtotal: int) -> list[int]:
-        if self.percent_basis_points is not None:
-            return [_share(line, self.percent_basis_points, _WHOLE) for line in line_totals]
-        return _spread(min(self.amount_minor or 0, subtotal), line_totals)
+    def _discount(self, subtotal: int) -> int:
+        """Return the whole order's discount, rounded once; never more than the goods cost."""
+        if self.percent_basis_points is None:
+            return min(self.amount_minor or 0, self.max_discount_minor or subtotal, subtotal)
+        share = _share(subtotal, self.percent_basis_points, _WHOLE)
+        return min(share, self.max_discount_minor or share)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +145,7 @@ class Tariff:
     is_tax_included: bool
     shipping_fee_minor: int
     free_shipping_from_minor: int
+    free_shipping_basis: FreeShippingBasis
 
     @classmethod
     def of(cls, settings: Settings) -> "Tariff":
@@ -151,9 +155,12 @@ class Tariff:
             is_tax_included=settings.is_tax_included,
             shipping_fee_minor=settings.shipping_fee_minor,
             free_shipping_from_minor=settings.free_shipping_from_minor,
+            free_shipping_basis=settings.free_shipping_basis,
         )
 
-    def shipping(self, goods: int) -> int:
+    def shipping(self, subtotal: int, discount: int) -> int:
+        is_before = self.free_shipping_basis is FreeShippingBasis.BEFORE_DISCOUNT
+        goods = subtotal if is_before else subtotal - discount
         return 0 if goods >= self.free_shipping_from_minor else self.shipping_fee_minor
 
     def tax(self, taxable: int) -> int:
@@ -170,9 +177,9 @@ def price(lines: Sequence[ReservedLine], tariff: Tariff, coupon: CouponRule | No
     line_totals = _line_totals(lines, tariff.currency)
     discounts = coupon.discounts(line_totals) if coupon else [0] * len(lines)
     taxes = [tariff.tax(line - off) for line, off in zip(line_totals, discounts, strict=True)]
-    goods, tax = sum(line_totals) - sum(discounts), sum(taxes)
-    shipping = tariff.shipping(goods)
-    total = goods + shipping + (0 if tariff.is_tax_included else tax)
+    subtotal, discount, tax = sum(line_totals), sum(discounts), sum(taxes)
+    shipping = tariff.shipping(subtotal, discount)
+    total = subtotal - discount + shipping + (0 if tariff.is_tax_included else tax)
     _require_payable(total)
 
     def money(amount: int) -> Money:
@@ -180,8 +187,8 @@ def price(lines: Sequence[ReservedLine], tariff: Tariff, coupon: CouponRule | No
 
     return Totals(
         lines=tuple(map(PricedLine, lines, line_totals, discounts, taxes)),
-        subtotal=money(sum(line_totals)),
-        discount=money(sum(discounts)),
+        subtotal=money(subtotal),
+        discount=money(discount),
         tax=money(tax),
         is_tax_included=tariff.is_tax_included,
         shipping=money(shipping),

@@ -17,6 +17,7 @@ from order_service.schemas.enums import (
 )
 from order_service.services.drafting import Wish, reservation_id_of
 from order_service.services.pricing import CouponRule, Tariff
+from order_service.settings import FreeShippingBasis
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 FAR_AHEAD = datetime(2099, 1, 1, tzinfo=UTC)
@@ -53,6 +54,7 @@ def a_tariff(**changes: Any) -> Tariff:
         "is_tax_included": True,
         "shipping_fee_minor": 0,
         "free_shipping_from_minor": 0,
+        "free_shipping_basis": FreeShippingBasis.BEFORE_DISCOUNT,
     }
     return Tariff(**usual | changes)
 

@@ -1,6 +1,7 @@
 """Totals to the last minor unit, and the coupon's rules."""
 
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -16,11 +17,13 @@ from order_service.services.pricing import (
     CouponMinimumNotReached,
     CouponNotValid,
     CouponNotYetValid,
+    CouponRule,
     PriceChanged,
     TotalTooLarge,
     check_expected,
     price,
 )
+from order_service.settings import FreeShippingBasis, Settings
 from tests.unit.order_service.examples import (
     a_coupon,
     a_fixed_coupon,
@@ -50,12 +53,28 @@ def test_shipping_is_free_from_the_threshold_on(goods: int, shipping: int) -> No
     assert (totals.shipping, totals.total) == (inr(shipping), inr(goods + shipping))
 
 
-def test_shipping_looks_at_what_is_left_after_the_discount() -> None:
-    tariff = a_tariff(shipping_fee_minor=4_900, free_shipping_from_minor=49_900)
+@pytest.mark.parametrize(
+    ("basis", "shipping"),
+    [(FreeShippingBasis.BEFORE_DISCOUNT, 0), (FreeShippingBasis.AFTER_DISCOUNT, 4_900)],
+)
+def test_a_setting_says_whether_a_discount_may_bring_the_delivery_fee_back(
+    basis: FreeShippingBasis, shipping: int
+) -> None:
+    tariff = a_tariff(
+        shipping_fee_minor=4_900, free_shipping_from_minor=49_900, free_shipping_basis=basis
+    )
 
-    totals = price([a_line(49_900)], tariff, a_fixed_coupon(100))
+    some_off = price([a_line(49_900)], tariff, a_fixed_coupon(100))
+    all_off = price([a_line(100_000)], tariff, a_coupon(percent_basis_points=10_000))
 
-    assert totals.total == inr(49_800 + 4_900)
+    assert some_off.total == inr(49_800 + shipping)
+    assert all_off.total == inr(shipping)
+
+
+def test_a_coupon_that_pays_for_everything_leaves_delivery_free_by_default() -> None:
+    basis = Settings.model_fields["free_shipping_basis"].default
+
+    assert basis is FreeShippingBasis.BEFORE_DISCOUNT
 
 
 def test_tax_on_top_is_rounded_half_up_once_per_line() -> None:
@@ -75,11 +94,14 @@ def test_included_tax_is_named_and_not_added() -> None:
     assert (totals.tax, totals.total) == (inr(1_800), inr(11_800))
 
 
-def test_a_percentage_is_rounded_half_up_once_per_line() -> None:
-    totals = price([a_line(105), a_line(104)], a_tariff(), a_coupon())
+@pytest.mark.parametrize("lines", [(3_345,), (1_115, 1_115, 1_115), (1, 3_344), (5,) * 669])
+def test_ten_percent_of_one_order_is_the_same_however_its_lines_are_cut(
+    lines: tuple[int, ...],
+) -> None:
+    totals = price([a_line(amount) for amount in lines], a_tariff(), a_coupon())
 
-    assert [line.discount for line in totals.lines] == [11, 10]
-    assert totals.total == inr(188)
+    assert totals.discount == inr(335)
+    assert totals.total == inr(3_010)
 
 
 def test_a_percentage_is_capped() -> None:
@@ -94,6 +116,57 @@ def test_a_fixed_coupon_never_gives_more_than_the_goods_cost() -> None:
     totals = price([a_line(300), a_line(200)], a_tariff(), a_fixed_coupon(10_000))
 
     assert (totals.discount, totals.total) == (inr(500), inr(0))
+
+
+some_coupons = st.builds(
+    lambda bp, cap: a_coupon(percent_basis_points=bp, max_discount_minor=cap),
+    st.integers(1, 10_000),
+    st.none() | st.integers(1, 10_000_000),
+) | st.builds(a_fixed_coupon, st.integers(1, 100_000_000))
+
+
+@given(lines=some_lines, coupon=some_coupons)
+def test_each_line_bears_its_share_of_the_discount_to_within_a_minor_unit(
+    lines: list[tuple[int, int]], coupon: CouponRule
+) -> None:
+    reserved = [a_line(amount, quantity) for amount, quantity in lines]
+
+    totals = price(reserved, a_tariff(), coupon)
+    again = price(reserved, a_tariff(), coupon)
+
+    shares = [line.discount for line in totals.lines]
+    discount, subtotal = totals.discount.amount, totals.subtotal.amount
+    assert sum(shares) == discount
+    assert shares == [line.discount for line in again.lines]
+    for line in totals.lines:
+        assert abs(line.discount - Fraction(discount * line.line_total, subtotal)) < 1
+        assert 0 <= line.discount <= line.line_total
+
+
+@given(lines=some_lines, coupon=some_coupons)
+def test_a_discount_is_the_one_of_the_whole_order_as_a_single_line(
+    lines: list[tuple[int, int]], coupon: CouponRule
+) -> None:
+    worth = sum(amount * quantity for amount, quantity in lines)
+
+    cut = price([a_line(amount, quantity) for amount, quantity in lines], a_tariff(), coupon)
+    whole = price([a_line(worth)], a_tariff(), coupon)
+
+    assert cut.discount == whole.discount
+
+
+@given(lines=some_lines, coupon=some_coupons, tax=st.integers(1, 3_000))
+def test_tax_is_taken_of_what_each_line_costs_after_its_share(
+    lines: list[tuple[int, int]], coupon: CouponRule, tax: int
+) -> None:
+    tariff = a_tariff(tax_basis_points=tax, is_tax_included=False)
+
+    totals = price([a_line(amount, quantity) for amount, quantity in lines], tariff, coupon)
+
+    for line in totals.lines:
+        exact = Fraction((line.line_total - line.discount) * tax, 10_000)
+        assert abs(line.tax - exact) <= Fraction(1, 2)
+    assert totals.tax.amount == sum(line.tax for line in totals.lines)
 
 
 @given(lines=some_lines, off=st.integers(1, 100_000_000))
