@@ -10,11 +10,15 @@ IMAGE ?= ecommerce-platform:0.1.0
 LOCK_DIGEST := $(shell cksum requirements-dev.lock pyproject.toml | cksum | cut -d' ' -f1)
 READY := $(VENV)/.ready-$(LOCK_DIGEST)
 
+# Compiled beforehand, and not by each of the thirty processes that start at once.
+COMPILE := $(BIN)/python -m compileall -q -j 0 $(filter-out tests,$(PACKAGES))
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --durations=20 --numprocesses=2 --dist=loadfile --no-loadscope-reorder
+
 .DEFAULT_GOAL := help
-.PHONY: help up down reset status logs doctor demo seed flashsale check test edge-test fuzz bench lock diagrams image venv
+.PHONY: help up down reset status logs doctor demo seed flashsale check unit integration e2e chaos test edge-test mutate fuzz bench lock diagrams image venv
 
 help: ## List the tasks
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 up: $(READY) ## Start the whole shop: Docker where an engine answers, else natively (STACK=native|docker, EDGE=1)
 	@$(SHOP) up $(if $(EDGE),--edge)
@@ -52,10 +56,22 @@ check: $(READY) ## Format, lint, types, import contracts and unit tests, in unde
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q tests/unit
 
-# Compiled beforehand, and not by each of the thirty processes that start at once.
+# One tier of the tests each; all four together are `make test`.
+unit integration e2e chaos: $(READY)
+	@$(COMPILE)
+	$(PYTEST) tests/$@ $(ARGS)
+
+unit: ## Rules and use cases: no I/O
+integration: ## Services on real MySQL, Redis, SNS, SQS, SES and S3
+e2e: ## The whole shop through the gateway
+chaos: ## Processes killed, connections cut; nothing may be lost
+
 test: $(READY) ## Everything: unit, integration, end to end and chaos, on parts of its own
-	@$(BIN)/python -m compileall -q -j 0 $(filter-out tests,$(PACKAGES))
-	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder $(ARGS)
+	@$(COMPILE)
+	$(PYTEST) $(ARGS)
+
+mutate: $(READY) ## Put small faults into the pure rules; tests must notice 90 % of them (ONLY=pricing)
+	$(BIN)/python -m tests.mutation $(if $(ONLY),--only $(ONLY))
 
 edge-test: $(READY) ## The whole end-to-end suite through the edge: TLS and the firewall
 	SHOP_TEST_ENTRANCE=edge $(BIN)/python -m pytest tests/e2e $(ARGS)

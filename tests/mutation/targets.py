@@ -1,0 +1,36 @@
+"""The modules that hold pure rules, and the tests that must notice a fault in them."""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A module to put faults into, and the test files that judge it; paths from the root."""
+
+    module: str
+    tests: tuple[str, ...]
+
+
+_MOVES: Final = "tests/unit/{}/test_moves.py"
+
+TARGETS: Final = (
+    Target("common_lib/money.py", ("tests/unit/common_lib/test_vocabulary.py",)),
+    Target(
+        "order_service/services/pricing.py",
+        ("tests/unit/order_service/test_pricing.py",),
+    ),
+    Target("order_service/models/orders.py", (_MOVES.format("order_service"),)),
+    Target("order_service/models/payments.py", (_MOVES.format("order_service"),)),
+    Target("order_service/models/returns.py", (_MOVES.format("order_service"),)),
+    Target("catalog_service/models/inventory.py", (_MOVES.format("catalog_service"),)),
+    Target(
+        "catalog_service/models/reservations.py",
+        ("tests/unit/catalog_service/test_admission.py", _MOVES.format("catalog_service")),
+    ),
+    Target("catalog_service/models/products.py", (_MOVES.format("catalog_service"),)),
+    Target("catalog_service/models/sellers.py", (_MOVES.format("catalog_service"),)),
+    Target("catalog_service/models/reviews.py", ("tests/unit/catalog_service/test_reviews.py",)),
+    Target("user_service/models/users.py", ("tests/unit/user_service/test_rules.py",)),
+    Target("gateway/limits.py", ("tests/unit/gateway/test_limits.py",)),
+)
