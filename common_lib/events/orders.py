@@ -1,5 +1,7 @@
 """Events of the order service, on the topic order-events."""
 
+from datetime import datetime
+from enum import StrEnum
 from typing import ClassVar
 from uuid import UUID
 
@@ -21,8 +23,48 @@ class OrderLine(EventPart):
     line_total: Money
 
 
+class OrderAmounts(EventPart):
+    """What the total is made of; the tax lies within the prices where `is_tax_included`."""
+
+    subtotal: Money
+    discount: Money
+    shipping: Money
+    tax: Money
+    is_tax_included: bool
+    coupon_code: str | None = None
+
+
+class NextStep(StrEnum):
+    """What an order that was just placed waits for."""
+
+    PAY = "PAY"
+    PAYMENT_UNDER_WAY = "PAYMENT_UNDER_WAY"
+    CASH_ON_DELIVERY = "CASH_ON_DELIVERY"
+    NOTHING_TO_PAY = "NOTHING_TO_PAY"
+
+
+class ConfirmedBecause(StrEnum):
+    """How an order came to be confirmed: at once, by its payment, or by a choice made later."""
+
+    PLACED = "PLACED"
+    PAID = "PAID"
+    CASH_CHOSEN = "CASH_CHOSEN"
+
+
+class CancelledBecause(StrEnum):
+    """Who or what ended an order before it was shipped."""
+
+    CUSTOMER = "CUSTOMER"
+    SHOP = "SHOP"
+    NOT_PAID_IN_TIME = "NOT_PAID_IN_TIME"
+    REFUNDED = "REFUNDED"
+
+
 class OrderEvent(Event):
-    """Every order event carries the recipient as a snapshot and the reservation it is about."""
+    """Every order event carries the recipient as a snapshot and the reservation it is about.
+
+    Members with a default came later: events written before know nothing of them.
+    """
 
     topic: ClassVar[Topic] = Topic.ORDER_EVENTS
 
@@ -33,6 +75,7 @@ class OrderEvent(Event):
     full_name: str
     reservation_id: UUID
     total: Money
+    amounts: OrderAmounts | None = None
 
     @property
     def key(self) -> str:
@@ -44,10 +87,23 @@ class OrderCreated(OrderEvent):
 
     lines: tuple[OrderLine, ...]
     payment_method: str
+    next_step: NextStep | None = None
+    pay_until: datetime | None = None
 
 
 class OrderConfirmed(OrderEvent):
     event_type: ClassVar[str] = "ORDER_CONFIRMED"
+
+    lines: tuple[OrderLine, ...] = ()
+    because: ConfirmedBecause | None = None
+
+
+class OrderPaymentDue(OrderEvent):
+    """An unpaid order is about to expire; told once, while the customer can still pay."""
+
+    event_type: ClassVar[str] = "ORDER_PAYMENT_DUE"
+
+    pay_until: datetime
 
 
 class OrderShipped(OrderEvent):
@@ -67,6 +123,9 @@ class OrderCancelled(OrderEvent):
     event_type: ClassVar[str] = "ORDER_CANCELLED"
 
     reason: str
+    because: CancelledBecause | None = None
+    refund: Money | None = None
+    lines: tuple[OrderLine, ...] = ()
 
 
 class PaymentEvent(OrderEvent):
@@ -80,11 +139,15 @@ class PaymentEvent(OrderEvent):
 class PaymentSucceeded(PaymentEvent):
     event_type: ClassVar[str] = "PAYMENT_SUCCESS"
 
+    order_status: str | None = None
+
 
 class PaymentFailed(PaymentEvent):
     event_type: ClassVar[str] = "PAYMENT_FAILED"
 
     reason: str
+    reason_text: str | None = None
+    pay_until: datetime | None = None
 
 
 class RefundInitiated(PaymentEvent):
@@ -93,3 +156,6 @@ class RefundInitiated(PaymentEvent):
 
 class RefundCompleted(PaymentEvent):
     event_type: ClassVar[str] = "REFUND_COMPLETED"
+
+    paid: Money | None = None
+    refunded: Money | None = None

@@ -57,6 +57,11 @@ class IllegalTransition(Conflict):
     code = "illegal_transition"
     title = "The order cannot move to that status from where it is"
 
+    def within(self, rights: frozenset[OrderStatus]) -> "IllegalTransition":
+        """Return the refusal naming only those moves the caller may make."""
+        allowed = [status for status in self.details.get("allowed", ()) if status in rights]
+        return IllegalTransition(self.detail, **{**self.details, "allowed": allowed})
+
 
 class Order(Base):
     """One order. `created_at` is the moment inside the id, so an id names its partition."""

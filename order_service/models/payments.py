@@ -87,6 +87,15 @@ class Payment(Base):
         return Money(amount=self.amount_minor, currency=self.currency)
 
     @property
+    def captured(self) -> Money:
+        return Money(amount=self.captured_minor, currency=self.currency)
+
+    @property
+    def refunded(self) -> Money:
+        """What was promised back, handed out or not."""
+        return Money(amount=self.refunded_minor, currency=self.currency)
+
+    @property
     def refundable(self) -> Money:
         return Money(amount=self.captured_minor - self.refunded_minor, currency=self.currency)
 

@@ -145,6 +145,14 @@ async def free_slot(session: WriteSession, order_id: UUID) -> None:
     await session.execute(sa.delete(UnpaidOrder).where(UnpaidOrder.order_id == order_id))
 
 
+async def due_at_of(session: AnySession, order_id: UUID) -> datetime | None:
+    """Return until when an unpaid order is kept; None for one that is not to be paid any more."""
+    due_at: datetime | None = await session.scalar(
+        sa.select(UnpaidOrder.due_at).where(UnpaidOrder.order_id == order_id)
+    )
+    return due_at
+
+
 async def overdue_orders(database: Database, at: datetime, limit: int) -> Sequence[UUID]:
     """Return the orders whose time to be paid is over, oldest first."""
     async with database.read_own_writes() as session:

@@ -13,45 +13,30 @@ from common_lib.auth import Principal, Role
 from common_lib.clock import now
 from common_lib.database import Database, WriteSession
 from common_lib.errors import Forbidden, NotFound
-from common_lib.events import Event
-from common_lib.events.orders import (
-    OrderCancelled,
-    OrderDelivered,
-    OrderLine,
-    OrderShipped,
-)
-from common_lib.ids import new_id
-from common_lib.outbox import enqueue, wake
+from common_lib.outbox import wake
 from order_service.clients.catalog import Catalog
 from order_service.models import (
-    CANCELLABLE,
-    ORDER_MOVES,
     SELLER_MOVES,
     IllegalTransition,
-    Order,
-    Shipment,
     StatusChange,
 )
+from order_service.models.consequences import TRIGGER_OF_STATUS, Trigger
 from order_service.models.records import OrderDetail
-from order_service.queries import coupons as coupons_sql
 from order_service.queries import orders as sql
 from order_service.queries.orders import OrderFilter
 from order_service.queries.placing import SOURCE
-from order_service.schemas.enums import (
-    OrderStatus,
-    PaymentMethod,
-    PaymentPhase,
-    PaymentStatus,
-    ShipmentStatus,
-)
-from order_service.services import settling
-from order_service.services.drafting import event_fields
-from order_service.services.shapes import ORDER_CANCELLED, event_lines
+from order_service.schemas.enums import OrderStatus
+from order_service.services.following import Happening, follow, illegal
 
 log = structlog.get_logger(__name__)
 
 UNPAID: Final = "not paid in time"
 _OVERDUE_BATCH: Final = 50
+# Why an order ended or money goes back, where nobody said it.
+_UNSAID: Final = {
+    Trigger.CANCEL: "cancelled",
+    Trigger.REFUND: "the order was refunded",
+}
 
 
 class MoveNotYours(Forbidden):
@@ -99,10 +84,7 @@ class Orders:
         """
         detail = await self.detail(caller, order_id)
         await self._require_right(caller, detail, status)
-        if status is OrderStatus.CANCELLED:
-            await self._cancel(order_id, by=caller.user_id, reason=note or "cancelled")
-        else:
-            await self._advance(order_id, status, by=caller.user_id, note=note)
+        await self._happen(TRIGGER_OF_STATUS.get(status), order_id, caller, note)
         return await self.detail(caller, order_id)
 
     async def cancel(self, caller: Principal, order_id: UUID, reason: str | None) -> OrderDetail:
@@ -113,7 +95,7 @@ class Orders:
         """
         detail = await self.detail(caller, order_id)
         await self._require_right(caller, detail, OrderStatus.CANCELLED)
-        await self._cancel(order_id, by=caller.user_id, reason=reason or "cancelled")
+        await self._happen(Trigger.CANCEL, order_id, caller, reason)
         return await self.detail(caller, order_id)
 
     async def expire_unpaid(self) -> int:
@@ -153,112 +135,39 @@ class Orders:
         if any(item.seller_id != seller_id for item in whole.items):
             raise OrderHasOtherSellers
 
-    async def _cancel(self, order_id: UUID, *, by: UUID, reason: str) -> None:
-        async def work(session: WriteSession) -> None:
-            order = await _locked(session, order_id)
-            if order.status is not OrderStatus.CANCELLED:
-                await _cancel(session, order, by=by, reason=reason)
-
-        await self._database.transact(work)
-        await wake(self._redis, SOURCE)
-
-    async def _advance(
-        self, order_id: UUID, status: OrderStatus, *, by: UUID, note: str | None
+    async def _happen(
+        self, trigger: Trigger | None, order_id: UUID, caller: Principal, note: str | None
     ) -> None:
         async def work(session: WriteSession) -> None:
-            order = await _locked(session, order_id)
-            session.add(order.move_to(status, by=by, note=note))
-            await _follow(session, order)
+            order = await sql.lock_order(session, order_id)
+            if order is None:
+                raise NotFound
+            payments = await sql.lock_payments(session, order_id)
+            if trigger is None:
+                raise illegal(order, payments)
+            reason, by = note or _UNSAID.get(trigger, ""), caller.user_id
+            happening = Happening(trigger, order, payments, by=by, note=note, reason=reason)
+            await follow(session, happening)
 
-        await self._database.transact(work)
+        try:
+            await self._database.transact(work)
+        except IllegalTransition as refusal:
+            raise refusal.within(_rights(caller)) from None
         await wake(self._redis, SOURCE)
 
 
-async def _locked(session: WriteSession, order_id: UUID) -> Order:
-    order = await sql.lock_order(session, order_id)
-    if order is None:
-        raise NotFound
-    return order
-
-
-async def _cancel(session: WriteSession, order: Order, *, by: UUID | None, reason: str) -> None:
-    """Cancel a locked order with all that follows. Raises IllegalTransition."""
-    if order.status not in CANCELLABLE:
-        raise IllegalTransition(
-            f"an order that is {order.status} is not cancelled any more",
-            status=order.status,
-            allowed=sorted(ORDER_MOVES[order.status]),
-        )
-    session.add(order.move_to(OrderStatus.CANCELLED, by=by, note=reason))
-    await sql.free_slot(session, order.id)
-    await coupons_sql.give_back(session, order.id)
-    payments = await sql.lock_payments(session, order.id)
-    for payment in payments:
-        # One that a provider may know of stays open: a late capture is given back.
-        is_unsent = payment.phase is PaymentPhase.INITIATED
-        if payment.status is PaymentStatus.PENDING and is_unsent:
-            payment.fail(ORDER_CANCELLED)
-    await settling.give_back_all(session, order, payments, reason, by)
-    event = OrderCancelled(**event_fields(order), reason=reason)
-    await enqueue(session, event, source=SOURCE)
+def _rights(caller: Principal) -> frozenset[OrderStatus]:
+    """Return the statuses the caller's role may name at all."""
+    if caller.is_admin:
+        return frozenset(OrderStatus)
+    sells = SELLER_MOVES if caller.role is Role.SELLER else frozenset()
+    return sells | {OrderStatus.CANCELLED}
 
 
 async def _expire(order_id: UUID, session: WriteSession) -> None:
     order = await sql.lock_order(session, order_id)
-    if order is not None and order.status is OrderStatus.PENDING:
-        await _cancel(session, order, by=None, reason=UNPAID)
-    else:
+    if order is None:
         await sql.free_slot(session, order_id)
-
-
-async def _follow(session: WriteSession, order: Order) -> None:
-    """Do what an order's new status brings with it."""
-    match order.status:
-        case OrderStatus.CONFIRMED:
-            await sql.free_slot(session, order.id)
-            await settling.settle_by_hand(session, order)
-            await _tell(session, settling.confirmed_event(order))
-        case OrderStatus.SHIPPED:
-            session.add(_parcel(order))
-            await _tell(session, OrderShipped(**event_fields(order)))
-        case OrderStatus.DELIVERED:
-            await _delivered(session, order)
-        case OrderStatus.REFUNDED:
-            payments = await sql.lock_payments(session, order.id)
-            await settling.give_back_all(session, order, payments, "the order was refunded")
-        case _:
-            return
-
-
-def _parcel(order: Order) -> Shipment:
-    moment = now()
-    return Shipment(
-        id=new_id(),
-        order_id=order.id,
-        status=ShipmentStatus.IN_TRANSIT,
-        shipped_at=moment,
-        version=1,
-        created_at=moment,
-        updated_at=moment,
-    )
-
-
-async def _delivered(session: WriteSession, order: Order) -> None:
-    """Close the parcel, count cash as paid, and tell who may now review what."""
-    parcel = await sql.shipment_under_way(session, order.id)
-    if parcel is not None:
-        parcel.status = ShipmentStatus.DELIVERED
-        parcel.delivered_at = parcel.updated_at = now()
-        parcel.version += 1
-    payments = await sql.lock_payments(session, order.id)
-    for payment in payments:
-        is_due = payment.status is PaymentStatus.PENDING
-        if is_due and payment.method is PaymentMethod.COD:
-            await settling.settle_cash(session, settling.Locked(order, payments, payment))
-    items = await sql.items_of(session, order.id)
-    lines = tuple(OrderLine.model_validate(line) for line in event_lines(items, order.currency))
-    await _tell(session, OrderDelivered(**event_fields(order), lines=lines))
-
-
-async def _tell(session: WriteSession, event: Event) -> None:
-    await enqueue(session, event, source=SOURCE)
+        return
+    payments = await sql.lock_payments(session, order_id)
+    await follow(session, Happening(Trigger.EXPIRE, order, payments, reason=UNPAID))

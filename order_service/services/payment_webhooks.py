@@ -20,7 +20,7 @@ from order_service.queries import payments as sql
 from order_service.queries.placing import SOURCE
 from order_service.schemas.enums import WebhookOutcome
 from order_service.schemas.payments import ProviderMessage, ProviderPayment
-from order_service.services import settling
+from order_service.services import promises, settling
 from order_service.services.shapes import Document
 from order_service.settings import Settings
 
@@ -73,12 +73,12 @@ def _message(body: bytes) -> tuple[ProviderMessage, Document]:
         raise UnacceptableJson from None
 
 
-async def _lock_referenced(session: WriteSession, data: ProviderPayment) -> settling.Locked | None:
+async def _lock_referenced(session: WriteSession, data: ProviderPayment) -> promises.Locked | None:
     try:
         payment_id = UUID(data.reference)
     except ValueError:
         return None
-    return await settling.lock(session, payment_id)
+    return await promises.lock(session, payment_id)
 
 
 async def _take_in(
@@ -108,7 +108,7 @@ async def _take_in(
 
 
 async def _fit(
-    session: WriteSession, locked: settling.Locked | None, data: ProviderPayment
+    session: WriteSession, locked: promises.Locked | None, data: ProviderPayment
 ) -> str | None:
     """Take the message in, or return why it does not fit."""
     if locked is None:

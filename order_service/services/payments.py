@@ -17,8 +17,9 @@ from common_lib.database import Database, WriteSession, is_duplicate_key
 from common_lib.errors import Conflict, NotFound
 from common_lib.idempotency import IdempotencyKeyReused, fingerprint
 from common_lib.ids import new_id
-from common_lib.outbox import enqueue, wake
+from common_lib.outbox import wake
 from order_service.models import Order, Payment
+from order_service.models.consequences import Trigger
 from order_service.queries import orders as orders_sql
 from order_service.queries import payments as sql
 from order_service.queries.placing import SOURCE, StoredOutcome, outcome_of
@@ -34,7 +35,9 @@ from order_service.schemas.payments import (
 )
 from order_service.services import settling
 from order_service.services.drafting import PROVIDER_OF_CASH
+from order_service.services.following import Happening, follow
 from order_service.services.in_flight import InFlight
+from order_service.services.promises import close_unsent, lock
 from order_service.services.provider_calls import Charge, ProviderCalls
 from order_service.services.shapes import Document, payment_document, refund_document
 from order_service.settings import Settings
@@ -139,13 +142,19 @@ class Payments:
                 raise NotFound
             earlier = await orders_sql.lock_payments(session, order_id)
             _require_payable(order, earlier)
-            settling.set_aside(earlier)
+            close_unsent(earlier)
             payment = self._next_attempt(order, earlier, request)
             session.add(payment)
             order.payment_method = payment.method
             if payment.method is PaymentMethod.COD:
-                event = await settling.confirm(session, order, "cash on delivery")
-                await enqueue(session, event, source=SOURCE)
+                chosen = Happening(
+                    Trigger.CASH_CHOSEN,
+                    order,
+                    [*earlier, payment],
+                    payment,
+                    note="cash on delivery",
+                )
+                await follow(session, chosen)
             await session.flush()
             body = orjson.dumps(payment_document(payment))
             await sql.decide_key(session, asked, subject_id=payment.id, status=CREATED, body=body)
@@ -193,7 +202,7 @@ class Payments:
         self, asked: sql.KeyedRequest, payment_id: UUID, request: RefundPayment
     ) -> bytes:
         async def work(session: WriteSession) -> bytes:
-            locked = await settling.lock(session, payment_id)
+            locked = await lock(session, payment_id)
             if locked is None:
                 raise NotFound
             amount = request.amount or locked.payment.refundable

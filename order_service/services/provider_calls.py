@@ -21,7 +21,7 @@ from order_service.models import Payment, ReturnRefund
 from order_service.queries import payments as sql
 from order_service.queries.placing import SOURCE
 from order_service.schemas.enums import PaymentMethod, PaymentStatus
-from order_service.services import settling
+from order_service.services import promises, settling
 from order_service.services.drafting import PROVIDER_OF_CASH
 
 log = structlog.get_logger(__name__)
@@ -112,7 +112,7 @@ class ProviderCalls:
         crash_point("payment.after_provider_call")
 
         async def work(session: WriteSession) -> None:
-            locked = await settling.lock(session, charge.payment_id)
+            locked = await promises.lock(session, charge.payment_id)
             if locked is not None:
                 await settling.learn(session, locked, reply)
 
@@ -133,7 +133,7 @@ class ProviderCalls:
         """Look again soon: the provider was not asked, so nothing is unknown."""
 
         async def work(session: WriteSession) -> None:
-            locked = await settling.lock(session, charge.payment_id)
+            locked = await promises.lock(session, charge.payment_id)
             if locked is not None and locked.payment.status is PaymentStatus.PENDING:
                 locked.payment.wait(locked.payment.phase, now() + _CIRCUIT_REST)
 
@@ -154,7 +154,7 @@ class ProviderCalls:
                 return
 
         async def work(session: WriteSession) -> None:
-            locked = await settling.lock(session, refund.payment_id)
+            locked = await promises.lock(session, refund.payment_id)
             row = await sql.lock_refund(session, refund.refund_id)
             if locked is not None and row is not None and row.is_due:
                 await settling.refunded(session, locked, row, provider_refund_id)

@@ -4,10 +4,8 @@ The direct reply, the webhook and the reconciler all end in `learn`. It only mov
 and reordered news do no harm, and a repeated piece of news changes nothing.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import structlog
@@ -15,29 +13,16 @@ from prometheus_client import Counter
 
 from common_lib.clock import now
 from common_lib.database import WriteSession
-from common_lib.events import Event
-from common_lib.events.orders import (
-    OrderConfirmed,
-    PaymentFailed,
-    PaymentSucceeded,
-    RefundCompleted,
-    RefundInitiated,
-)
-from common_lib.ids import new_id
-from common_lib.money import Money
+from common_lib.events.orders import RefundCompleted
+from common_lib.money import Money, total
 from common_lib.outbox import enqueue
 from order_service.clients.payments import ProviderReply, ProviderStatus
-from order_service.models import Order, Payment, ReturnRefund
-from order_service.queries import orders as orders_sql
-from order_service.queries import payments as payments_sql
+from order_service.models import Payment, ReturnRefund
+from order_service.models.consequences import Trigger
 from order_service.queries.placing import SOURCE
-from order_service.schemas.enums import (
-    OrderStatus,
-    PaymentPhase,
-    PaymentStatus,
-)
-from order_service.services.drafting import PROVIDER_OF_CASH, event_fields
-from order_service.services.shapes import SUPERSEDED
+from order_service.schemas.enums import PaymentPhase, PaymentStatus
+from order_service.services.following import Happening, follow
+from order_service.services.promises import Locked, held, payment_fields, promise_back
 
 log = structlog.get_logger(__name__)
 
@@ -45,37 +30,9 @@ log = structlog.get_logger(__name__)
 RECONCILE_AFTER: Final = tuple(
     timedelta(seconds=seconds) for seconds in (30, 120, 600, 3600, 86_400)
 )
-LATE_CAPTURE: Final = "the order was no longer to be paid"
 
 PAYMENTS: Final = Counter("payments_total", "What became of payments", ["outcome"])
 ALERTS: Final = Counter("payment_alerts_total", "What a person should look at", ["reason"])
-
-
-@dataclass(slots=True)
-class Locked:
-    """An order and its payments, locked in this order, and the payment in question."""
-
-    order: Order
-    payments: Sequence[Payment]
-    payment: Payment
-
-    @property
-    def others(self) -> list[Payment]:
-        return [other for other in self.payments if other is not self.payment]
-
-    @property
-    def is_paid_otherwise(self) -> bool:
-        return any(other.captured_minor > other.refunded_minor for other in self.others)
-
-
-async def lock(session: WriteSession, payment_id: UUID) -> Locked | None:
-    """Lock the order, then its payments; None where there is no such payment."""
-    order_id = await payments_sql.order_of_payment(session, payment_id)
-    order = await orders_sql.lock_order(session, order_id) if order_id else None
-    if order is None:
-        return None
-    payments = await orders_sql.lock_payments(session, order.id)
-    return Locked(order, payments, next(p for p in payments if p.id == payment_id))
 
 
 async def learn(session: WriteSession, locked: Locked, reply: ProviderReply | None) -> None:
@@ -98,71 +55,19 @@ def is_mismatch(payment: Payment, reply: ProviderReply) -> bool:
     return reply.amount is not None and reply.amount != payment.amount
 
 
-async def settle_cash(session: WriteSession, locked: Locked) -> None:
-    """Count cash on delivery as paid: the parcel was handed over."""
-    locked.payment.succeed(None)
-    await _tell(session, PaymentSucceeded(**payment_fields(locked.order, locked.payment)))
-
-
-async def settle_by_hand(session: WriteSession, order: Order) -> None:
-    """Record that an administrator has the money for an order no provider was paid for."""
-    payments = await orders_sql.lock_payments(session, order.id)
-    set_aside(payments)
-    moment = now()
-    payment = Payment(
-        id=new_id(),
-        order_id=order.id,
-        attempt=max((payment.attempt for payment in payments), default=0) + 1,
-        method=order.payment_method,
-        status=PaymentStatus.SUCCESS,
-        phase=PaymentPhase.SETTLED,
-        provider=PROVIDER_OF_CASH,
-        currency=order.currency,
-        amount_minor=order.total_minor,
-        captured_minor=order.total_minor,
-        refunded_minor=0,
-        checks=0,
-        created_at=moment,
-        updated_at=moment,
-    )
-    session.add(payment)
-    await _tell(session, PaymentSucceeded(**payment_fields(order, payment)))
-
-
-def set_aside(payments: Sequence[Payment]) -> None:
-    """Close the attempts no provider has heard of: another took their place."""
-    for payment in payments:
-        if payment.status is PaymentStatus.PENDING and payment.phase is PaymentPhase.INITIATED:
-            payment.fail(SUPERSEDED)
-
-
 async def give_back(
-    session: WriteSession,
-    locked: Locked,
-    amount: Money,
-    reason: str,
-    by: UUID | None = None,
+    session: WriteSession, locked: Locked, amount: Money, reason: str, by: UUID | None = None
 ) -> ReturnRefund:
-    """Promise money back; a worker hands it out once. Raises RefundExceedsCaptured."""
-    refund = ReturnRefund.of_payment(locked.payment, amount, reason=reason, by=by)
-    session.add(refund)
-    about = payment_fields(locked.order, locked.payment, amount)
-    await _tell(session, RefundInitiated(**about))
+    """Promise money back; a worker hands it out once. Raises RefundExceedsCaptured.
+
+    Where nothing of what was paid is left, the order ends with it.
+    """
+    order, payments = locked.order, locked.payments
+    refund = await promise_back(session, order, locked.payment, amount, reason=reason, by=by)
+    is_all = held(order, payments).amount == 0
+    trigger = Trigger.REFUNDED_IN_FULL if is_all else Trigger.REFUNDED_IN_PART
+    await follow(session, Happening(trigger, order, payments, locked.payment, by, reason=reason))
     return refund
-
-
-async def give_back_all(
-    session: WriteSession,
-    order: Order,
-    payments: Sequence[Payment],
-    reason: str,
-    by: UUID | None = None,
-) -> None:
-    """Promise back whatever was captured and not given back yet."""
-    for payment in payments:
-        if payment.refundable.amount:
-            locked = Locked(order, payments, payment)
-            await give_back(session, locked, payment.refundable, reason, by)
 
 
 async def refunded(
@@ -173,59 +78,36 @@ async def refunded(
     payment, order = locked.payment, locked.order
     if payment.refundable.amount == 0 and payment.can_become(PaymentStatus.REFUNDED):
         payment.status = PaymentStatus.REFUNDED
-        if order.status in (OrderStatus.SHIPPED, OrderStatus.DELIVERED):
-            session.add(order.move_to(OrderStatus.REFUNDED, note="all was given back"))
-    await _tell(session, RefundCompleted(**payment_fields(order, payment, refund.amount)))
-
-
-def payment_fields(order: Order, payment: Payment, amount: Money | None = None) -> dict[str, Any]:
-    """Return what every event about a payment carries."""
-    return {
-        **event_fields(order),
-        "payment_id": payment.id,
-        "amount": amount or payment.amount,
-        "method": payment.method.value,
-    }
-
-
-async def confirm(session: WriteSession, order: Order, note: str | None = None) -> Event:
-    """Move a PENDING order on and give its slot back; returns the event still to be told."""
-    session.add(order.move_to(OrderStatus.CONFIRMED, note=note))
-    await orders_sql.free_slot(session, order.id)
-    return confirmed_event(order)
-
-
-def confirmed_event(order: Order) -> Event:
-    return OrderConfirmed(**event_fields(order))
+    event = RefundCompleted(
+        **payment_fields(order, payment, refund.amount),
+        paid=total((each.captured for each in locked.payments), order.currency),
+        refunded=total((each.refunded for each in locked.payments), order.currency),
+    )
+    await enqueue(session, event, source=SOURCE)
 
 
 async def _succeeded(session: WriteSession, locked: Locked, reply: ProviderReply) -> None:
-    order, payment = locked.order, locked.payment
+    payment = locked.payment
     if not payment.can_become(PaymentStatus.SUCCESS):
         return
     payment.succeed(reply.payment_id)
     PAYMENTS.labels("succeeded").inc()
-    is_over = order.status in (OrderStatus.CANCELLED, OrderStatus.REFUNDED)
-    if is_over or locked.is_paid_otherwise:
-        await give_back(session, locked, payment.refundable, LATE_CAPTURE)
-        return
-    events: list[Event] = [PaymentSucceeded(**payment_fields(order, payment))]
-    if order.status is OrderStatus.PENDING:
-        events.append(await confirm(session, order, "paid"))
-    set_aside(locked.others)
-    await _tell(session, *events)
+    trigger = Trigger.PAID_TWICE if locked.is_paid_otherwise else Trigger.PAID
+    await follow(session, _about(trigger, locked, note="paid"))
 
 
 async def _failed(session: WriteSession, locked: Locked, reply: ProviderReply) -> None:
     """Record a refusal; the order stays payable."""
-    order, payment = locked.order, locked.payment
+    payment = locked.payment
     if not payment.can_become(PaymentStatus.FAILED):
         return
-    reason = reply.failure_code or "refused"
-    payment.fail(reason, reply.payment_id)
+    payment.fail(reply.failure_code or "refused", reply.payment_id)
     PAYMENTS.labels("failed").inc()
-    if order.status is OrderStatus.PENDING:
-        await _tell(session, PaymentFailed(**payment_fields(order, payment), reason=reason))
+    await follow(session, _about(Trigger.PAYMENT_FAILED, locked))
+
+
+def _about(trigger: Trigger, locked: Locked, note: str | None = None) -> Happening:
+    return Happening(trigger, locked.order, locked.payments, locked.payment, note=note)
 
 
 def _still_processing(payment: Payment, reply: ProviderReply) -> None:
@@ -249,7 +131,3 @@ def _keep_waiting(payment: Payment, phase: PaymentPhase) -> None:
 def _alert(reason: str, payment: Payment) -> None:
     ALERTS.labels(reason).inc()
     log.error("payment.needs_attention", reason=reason, payment_id=str(payment.id))
-
-
-async def _tell(session: WriteSession, *events: Event) -> None:
-    await enqueue(session, *events, source=SOURCE)

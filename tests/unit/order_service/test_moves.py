@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from common_lib.events.orders import OrderCancelled, OrderConfirmed
 from order_service.models import (
     ORDER_MOVES,
     PAYMENT_MOVES,
@@ -12,6 +13,7 @@ from order_service.models import (
     RefundExceedsCaptured,
     ReturnRefund,
 )
+from order_service.models.consequences import CONSEQUENCES, StockEffect, Trigger, moves_from
 from order_service.schemas.enums import OrderStatus, PaymentPhase, PaymentStatus, ReturnStatus
 from tests.unit.order_service.examples import LONG_AGO, a_payment, an_order, inr
 
@@ -44,6 +46,40 @@ def test_an_order_moves_along_its_table_only(before: OrderStatus, after: OrderSt
             order.move_to(after)
         assert order.status is before
         assert refused.value.details["allowed"] == sorted(ORDER_MOVES[before])
+
+
+def test_the_moves_are_those_of_the_table_of_consequences() -> None:
+    led_to: dict[OrderStatus, set[OrderStatus]] = {status: set() for status in OrderStatus}
+    for cells in CONSEQUENCES.values():
+        for status, cell in cells.items():
+            led_to[status] |= {cell.becomes} if cell.becomes is not None else set()
+
+    assert {status: set(moves) for status, moves in ORDER_MOVES.items()} == led_to
+    assert set(CONSEQUENCES) == set(Trigger)
+
+
+def test_stock_is_moved_by_the_event_that_the_catalog_hears() -> None:
+    told = {StockEffect.TAKE: OrderConfirmed, StockEffect.PUT_BACK: OrderCancelled}
+    for cells in CONSEQUENCES.values():
+        for cell in cells.values():
+            for effect, event in told.items():
+                assert (cell.stock is effect) == (event in cell.events)
+
+
+def test_what_is_given_back_ends_with_the_order_only_before_it_is_shipped() -> None:
+    for cells in CONSEQUENCES.values():
+        for cell in cells.values():
+            is_ended = cell.becomes is OrderStatus.CANCELLED
+            assert cell.is_coupon_given_back == is_ended
+            assert (cell.stock is StockEffect.PUT_BACK) == is_ended
+
+
+def test_only_moves_that_would_be_obeyed_are_named() -> None:
+    shipped = moves_from(OrderStatus.SHIPPED, holds_money=False)
+
+    assert shipped == {OrderStatus.DELIVERED}
+    assert moves_from(OrderStatus.SHIPPED, holds_money=True) == shipped | {OrderStatus.REFUNDED}
+    assert moves_from(OrderStatus.CANCELLED, holds_money=True) == frozenset()
 
 
 def test_every_status_has_its_moves_written_down() -> None:

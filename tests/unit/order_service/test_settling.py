@@ -12,8 +12,19 @@ from common_lib.database import WriteSession
 from order_service.clients.payments import ProviderReply, ProviderStatus
 from order_service.models import Order, Payment, ReturnRefund, StatusChange
 from order_service.schemas.enums import OrderStatus, PaymentPhase, PaymentStatus
-from order_service.services.settling import RECONCILE_AFTER, Locked, learn
+from order_service.services.promises import Locked
+from order_service.services.settling import RECONCILE_AFTER, learn
 from tests.unit.order_service.examples import a_payment, an_order, inr
+
+
+class Nothing:
+    """What a database without rows answers."""
+
+    def all(self) -> list[Any]:
+        return []
+
+    def one_or_none(self) -> None:
+        return None
 
 
 @dataclass
@@ -25,6 +36,13 @@ class Recorder:
 
     def add(self, row: Any) -> None:
         self.added.append(row)
+
+    async def scalar(self, statement: Any) -> None:
+        del statement
+
+    async def scalars(self, statement: Any) -> "Nothing":
+        del statement
+        return Nothing()
 
     async def execute(self, statement: Any, rows: Any = None) -> None:
         self.executed.append((str(statement), rows))
