@@ -26,6 +26,7 @@ from tests.bench import (
     hot_item,
     machine,
     orders,
+    overload,
     product_read,
     report,
     residents,
@@ -51,6 +52,7 @@ MEASUREMENTS: Final[dict[str, tuple[str, Measure]]] = {
     "passwords": (hashing.SECTION, hashing.measure),
     "events": (events.SECTION, events.measure),
     "orders": (orders.SECTION, orders.measure),
+    "overload": (overload.SECTION, overload.measure),
     "reservations": (hot_item.SECTION, hot_item.measure),
     "memory": (residents.SECTION, residents.measure),
     # Last: it leaves a hundred times the products behind.
