@@ -63,6 +63,11 @@ def key_from(header: str | None, *body_keys: str | None) -> str:
     return key
 
 
+def optional_key(header: str | None) -> str | None:
+    """Return the key where one was sent. Raises Rejected as `key_from` does."""
+    return key_from(header) if header else None
+
+
 def fingerprint(user_id: UUID, route: str, body: Any) -> bytes:
     """Return SHA-256 over user, route and the body's canonical JSON (RFC 8785): 32 bytes.
 

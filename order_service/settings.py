@@ -37,6 +37,8 @@ class Settings(DatabaseSettings):
 
     cart_ttl_s: PositiveInt = 24 * 60 * 60
     cart_quote_ttl_s: PositiveInt = 30
+    # Redis alone holds the carts: what is a copy elsewhere is waited for a tenth as long.
+    cart_redis_timeout_s: Annotated[float, Field(gt=0, le=10)] = 1.0
     max_lines: Annotated[int, Field(gt=0, le=1000)] = 100
     max_quantity: Annotated[int, Field(gt=0, le=100_000)] = 1000
 

@@ -14,8 +14,9 @@ from common_lib.auth import (
     require_service,
 )
 from common_lib.errors import FieldError
+from common_lib.idempotency import optional_key
 from common_lib.problems import StrictRoute
-from order_service.api.deps import PathUser, PathVariant, Wired, json_response
+from order_service.api.deps import KeyHeader, PathUser, PathVariant, Wired, json_response
 from order_service.schemas.carts import (
     CartItemAdd,
     CartItemSet,
@@ -31,10 +32,17 @@ internal = APIRouter(prefix="/internal", route_class=StrictRoute, tags=["interna
 
 
 @router.post("", response_model=CartView)
-async def add(user_id: PathUser, body: CartItemAdd, caller: CurrentUser, deps: Wired) -> Response:
-    """Put an item into the cart."""
+async def add(
+    user_id: PathUser,
+    body: CartItemAdd,
+    caller: CurrentUser,
+    deps: Wired,
+    header: KeyHeader = None,
+) -> Response:
+    """Put an item into the cart; the same Idempotency-Key twice puts it there once."""
     ensure_self(caller, user_id)
-    return json_response(await deps.carts.add(user_id, body.variant_id, body.quantity))
+    key = optional_key(header)
+    return json_response(await deps.carts.add(user_id, body.variant_id, body.quantity, key=key))
 
 
 @router.get("", response_model=CartView)
@@ -54,15 +62,18 @@ async def clear(user_id: PathUser, caller: CurrentUser, deps: Wired) -> Response
 
 @router.put("/items/{variant_id}", response_model=CartView)
 async def set_quantity(
+    *,
     user_id: PathUser,
     variant_id: PathVariant,
     body: CartItemSet,
     caller: CurrentUser,
     deps: Wired,
+    header: KeyHeader = None,
 ) -> Response:
     """Set the quantity of an item."""
     ensure_self(caller, user_id)
-    return json_response(await deps.carts.set_quantity(user_id, variant_id, body.quantity))
+    key, quantity = optional_key(header), body.quantity
+    return json_response(await deps.carts.set_quantity(user_id, variant_id, quantity, key=key))
 
 
 @router.delete("/items/{variant_id}", response_model=CartView)

@@ -1,5 +1,7 @@
 """Carts: quantities live in Redis, prices always come from the catalog."""
 
+import time
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,12 +13,22 @@ from redis.asyncio import Redis
 
 from common_lib.clock import now, rfc3339
 from common_lib.errors import FieldError, NotFound, Rejected
+from common_lib.idempotency import IdempotencyKeyReused
 from order_service.clients.catalog import Catalog, Quote, UnknownVariant, quote_of
 from order_service.models.records import Line
 from order_service.queries import carts as store
-from order_service.queries.carts import CartLimits, Edit, EditResult, StoredCart
+from order_service.queries.carts import (
+    CartLimits,
+    CartOutcomeUnknown,
+    Edit,
+    EditResult,
+    StoredCart,
+    Token,
+)
 from order_service.services.shapes import Document, money
 from order_service.settings import Settings
+
+_MOST_UNKNOWN: Final = 10_000
 
 
 class CartFull(Rejected):
@@ -57,19 +69,46 @@ class CartContent:
         return list(self.lines)
 
 
+Change = tuple[UUID, UUID, int]
+
+
+class UnknownChanges:
+    """The tokens of additions whose outcome nobody knows, for who asks the same again.
+
+    In this process only, and for a while: a client that sends an Idempotency-Key needs no luck.
+    """
+
+    def __init__(self) -> None:
+        self._tokens: OrderedDict[Change, tuple[float, Token]] = OrderedDict()
+
+    def keep(self, change: Change, token: Token) -> None:
+        self._tokens[change] = (time.monotonic() + token.ttl_s, token)
+        while len(self._tokens) > _MOST_UNKNOWN:
+            self._tokens.popitem(last=False)
+
+    def take(self, change: Change) -> Token | None:
+        until, token = self._tokens.pop(change, (0.0, None))
+        return token if time.monotonic() < until else None
+
+
 _REFUSALS: Final[Mapping[EditResult, type[Exception]]] = {
     EditResult.ABSENT: CartLineNotFound,
     EditResult.TOO_MANY_LINES: CartFull,
     EditResult.TOO_MANY_UNITS: QuantityTooLarge,
+    EditResult.REUSED: IdempotencyKeyReused,
 }
 
 
 class Carts:
-    """Use cases of the cart; all raise CartUnavailable while Redis is away."""
+    """Use cases of the cart; all raise CartUnavailable while Redis is away.
+
+    What changes a cart raises CartOutcomeUnknown where Redis did not say whether it did.
+    """
 
     def __init__(self, *, redis: Redis, catalog: Catalog, settings: Settings) -> None:
         self._redis = redis
         self._catalog = catalog
+        self._unknown = UnknownChanges()
         self._currency = settings.currency
         self._quote_ttl_s = settings.cart_quote_ttl_s
         self._limits = CartLimits(
@@ -83,21 +122,38 @@ class Carts:
         cart = await store.read_cart(self._redis, user_id)
         return self._document(user_id, cart, await self._quotes(list(cart.quantities)))
 
-    async def add(self, user_id: UUID, variant_id: UUID, quantity: int) -> Document:
-        """Add units of a variant that is on sale.
+    async def add(
+        self, user_id: UUID, variant_id: UUID, quantity: int, *, key: str | None = None
+    ) -> Document:
+        """Add units of a variant that is on sale; with the same `key`, once.
 
-        Raises UnknownVariant, CartFull or QuantityTooLarge.
+        Raises UnknownVariant, CartFull, QuantityTooLarge or IdempotencyKeyReused, and
+        CartOutcomeUnknown: to add the same after that without a key adds nothing twice either.
         """
-        return await self._put(user_id, Edit.ADD, variant_id, quantity)
+        change = (user_id, variant_id, quantity)
+        token = self._token(change, key)
+        try:
+            return await self._put(user_id, Edit.ADD, variant_id, quantity, token)
+        except CartOutcomeUnknown:
+            self._unknown.keep(change, token)
+            raise
 
-    async def set_quantity(self, user_id: UUID, variant_id: UUID, quantity: int) -> Document:
+    async def set_quantity(
+        self, user_id: UUID, variant_id: UUID, quantity: int, *, key: str | None = None
+    ) -> Document:
         """Set a line's quantity; repeating it is safe. Raises CartLineNotFound besides."""
-        return await self._put(user_id, Edit.SET, variant_id, quantity)
+        token = self._token((user_id, variant_id, -quantity), key)
+        return await self._put(user_id, Edit.SET, variant_id, quantity, token)
 
     async def remove(self, user_id: UUID, variant_id: UUID) -> Document:
         """Take a line out; repeating it is safe."""
         _, cart = await store.edit_cart(
-            self._redis, user_id, Edit.REMOVE, Line(variant_id, 0), self._limits
+            self._redis,
+            user_id,
+            Edit.REMOVE,
+            Line(variant_id, 0),
+            limits=self._limits,
+            token=Token.fresh(),
         )
         return self._document(user_id, cart, await self._quotes(list(cart.quantities)))
 
@@ -121,7 +177,7 @@ class Carts:
         """Clear what was ordered, unless it was edited meanwhile; never raises."""
         try:
             await store.delete_cart_if_unchanged(self._redis, user_id, version)
-        except store.CartUnavailable:
+        except (store.CartUnavailable, CartOutcomeUnknown):
             return
 
     async def content(self, user_id: UUID) -> CartContent:
@@ -140,7 +196,14 @@ class Carts:
             self._redis, guest_id=guest_id, user_id=user_id, limits=self._limits
         )
 
-    async def _put(self, user_id: UUID, edit: Edit, variant_id: UUID, quantity: int) -> Document:
+    def _token(self, change: Change, key: str | None) -> Token:
+        if key is not None:
+            return Token(f"key:{key}", self._limits.ttl_s)
+        return self._unknown.take(change) or Token.fresh()
+
+    async def _put(
+        self, user_id: UUID, edit: Edit, variant_id: UUID, quantity: int, token: Token
+    ) -> Document:
         before = await store.read_cart(self._redis, user_id)
         quotes = await self._quotes([*before.quantities, variant_id])
         if variant_id not in quotes:
@@ -148,7 +211,7 @@ class Carts:
                 errors=[FieldError("/variantId", UnknownVariant.code, UnknownVariant.title)]
             )
         result, cart = await store.edit_cart(
-            self._redis, user_id, edit, Line(variant_id, quantity), self._limits
+            self._redis, user_id, edit, Line(variant_id, quantity), limits=self._limits, token=token
         )
         if result is not EditResult.OK:
             raise _REFUSALS[result]

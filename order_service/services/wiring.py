@@ -31,6 +31,7 @@ class UseCases:
 
     database: Database
     redis: Redis
+    cart_redis: Redis
     carts: Carts
     placing: Placing
     orders: Orders
@@ -57,11 +58,14 @@ class _Clients:
 async def use_cases(settings: Settings, services: ServiceTokens) -> AsyncIterator[UseCases]:
     """Open what the use cases need, yield them, and close it all."""
     database, redis = Database(settings), create_redis(settings.redis_url)
+    # Carts are nowhere else: what is worth waiting for, unlike a copy.
+    carts = create_redis(settings.redis_url, timeout_s=settings.cart_redis_timeout_s)
     clients = _clients(settings, services)
     try:
-        yield _wire(settings, database, redis, clients)
+        yield _wire(settings, database, (redis, carts), clients)
     finally:
         await clients.close()
+        await carts.aclose()
         await redis.aclose()
         await database.close()
 
@@ -85,9 +89,12 @@ def _clients(settings: Settings, services: ServiceTokens) -> _Clients:
     )
 
 
-def _wire(settings: Settings, database: Database, redis: Redis, clients: _Clients) -> UseCases:
+def _wire(
+    settings: Settings, database: Database, both: tuple[Redis, Redis], clients: _Clients
+) -> UseCases:
     catalog = Catalog(clients.catalog)
-    carts = Carts(redis=redis, catalog=catalog, settings=settings)
+    redis, cart_redis = both
+    carts = Carts(redis=cart_redis, catalog=catalog, settings=settings)
     in_flight = InFlight(
         redis, ttl_ms=settings.in_flight_ttl_ms, instance=f"{settings.host}:{settings.port}"
     )
@@ -100,6 +107,7 @@ def _wire(settings: Settings, database: Database, redis: Redis, clients: _Client
     return UseCases(
         database=database,
         redis=redis,
+        cart_redis=cart_redis,
         carts=carts,
         placing=Placing(
             database=database,

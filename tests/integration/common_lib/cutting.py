@@ -18,20 +18,21 @@ class Cut(Enum):
 
 
 class Proxy:
-    """Stands before one server. `cut_at(marker, cut)` arms one cut; `is_mute` swallows all."""
+    """Stands before one server. `cut_at(marker, cut)` arms cuts; `is_mute` swallows all."""
 
     def __init__(self, host: str, port: int) -> None:
         self._target = (host, port)
         self._marker: bytes | None = None
         self._cut = Cut.BEFORE_IT_ARRIVES
         self._is_reset = False
+        self._times = 0
         self._clients: set[asyncio.StreamWriter] = set()
         self.is_mute = False
         self.port = 0
         self.accepted = 0
 
-    def cut_at(self, marker: bytes, cut: Cut, *, is_reset: bool) -> None:
-        self._marker, self._cut, self._is_reset = marker, cut, is_reset
+    def cut_at(self, marker: bytes, cut: Cut, *, is_reset: bool, times: int = 1) -> None:
+        self._marker, self._cut, self._is_reset, self._times = marker, cut, is_reset, times
 
     def drop_all(self) -> None:
         """Cut every connection, as a server does that is killed and started again."""
@@ -64,7 +65,9 @@ class Proxy:
             if self._marker is None or self._marker not in data:
                 upstream_writer.write(data)
                 continue
-            self._marker = None
+            self._times -= 1
+            if self._times <= 0:
+                self._marker = None
             if self._cut is Cut.BEFORE_THE_ANSWER:
                 back.cancel()
                 await asyncio.gather(back, return_exceptions=True)
