@@ -40,6 +40,13 @@ class MethodNotAllowed(Rejected):
     title = "This path does not answer to that method"
 
 
+class Crashed(DomainError):
+    """An error of our own that nobody caught."""
+
+    code = "internal_error"
+    title = "Something went wrong on our side"
+
+
 class RateLimited(Rejected):
     code = "rate_limited"
     title = "Too many requests in a short time"

@@ -11,7 +11,8 @@ from typing import Final, Protocol, cast
 import httptools
 
 from common_lib.errors import Unavailable
-from common_lib.runtime.sockets import has_news
+from common_lib.http_client import CallTimedOut
+from common_lib.runtime.sockets import has_news, unacknowledged_bytes
 
 Header = tuple[bytes, bytes]
 
@@ -32,6 +33,8 @@ _DROPPED_FROM_ANSWERS: Final = frozenset(
     }
 )
 _HIGH_WATER_BYTES: Final = 256 * 1024
+# A body whose length has so few digits is waited for as a whole: 99,999 bytes.
+_SMALL_DIGITS: Final = 5
 _OK: Final = 200
 
 
@@ -46,8 +49,18 @@ class ConnectionFailed(UpstreamUnavailable):
     """Nothing was sent: any other address may be tried."""
 
 
+class RequestUnread(ConnectionFailed):
+    """The service had ended the connection before any of the request reached it."""
+
+
 class ConnectionBroke(UpstreamUnavailable):
-    """The connection ended before the first byte of the answer."""
+    """The connection ended before the answer's head: the work may have been done or not."""
+
+
+def is_outcome_unknown(error: Exception) -> bool:
+    """Say whether a service may have done the work that it gave no answer to."""
+    is_unanswered = isinstance(error, (UpstreamUnavailable, CallTimedOut))
+    return is_unanswered and not isinstance(error, ConnectionFailed)
 
 
 class ClientGone(Exception):
@@ -111,9 +124,11 @@ class Connection(asyncio.Protocol):
         "_error",
         "_in_headers",
         "_is_head_request",
+        "_is_last",
         "_is_paused",
         "_is_until_close",
         "_parser",
+        "_sent_bytes",
         "_transport",
         "_waiter",
         "address",
@@ -122,6 +137,7 @@ class Connection(asyncio.Protocol):
         "headers",
         "is_complete",
         "is_idle",
+        "is_small",
         "may_rest",
         "rested_since",
         "status",
@@ -137,8 +153,10 @@ class Connection(asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None
         self._is_paused = False
         self._drained: asyncio.Future[None] | None = None
-        # Cleared where a request was not sent to its end: no other may follow it.
+        # Cleared where a request was not sent to its end, or more came than its answer: no other
+        # request may follow.
         self.may_rest = True
+        self._sent_bytes = 0
         self._begin(is_head_request=False)
 
     def _begin(self, *, is_head_request: bool) -> None:
@@ -146,8 +164,10 @@ class Connection(asyncio.Protocol):
         self.headers: list[Header] = []
         self.has_answered = False
         self.is_complete = False
+        self.is_small = False
         self._is_head_request = is_head_request
         self._in_headers = True
+        self._is_last = False
         self._is_until_close = True
         self._chunks: list[bytes] = []
         self._bytes_held = 0
@@ -159,12 +179,14 @@ class Connection(asyncio.Protocol):
         """Write a whole request. `deadline` is in the event loop's time."""
         self._begin(is_head_request=is_head_request)
         self.deadline = deadline
+        self._sent_bytes = len(data)
         self._transport.write(data)
 
     async def write(self, data: bytes) -> None:
         """Write a piece of the body at the service's pace. Raises what ended the connection."""
         if self._error is not None:
             raise self._error
+        self._sent_bytes += len(data)
         self._transport.write(data)
         if self._drained is not None:
             await self._drained
@@ -173,6 +195,10 @@ class Connection(asyncio.Protocol):
         """Wait until `status` and `headers` are there. Raises what ended the connection."""
         while not self.has_answered:
             await self._wait()
+
+    async def first_piece(self) -> bytes:
+        """Return all of a small body, so that one that breaks off can be told of; else a piece."""
+        return await (self.whole_body() if self.is_small else self.chunk())
 
     async def chunk(self) -> bytes:
         """Return the next piece of the body, empty at its end."""
@@ -187,6 +213,11 @@ class Connection(asyncio.Protocol):
             self._is_paused = False
             self._transport.resume_reading()
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    @property
+    def has_rested(self) -> bool:
+        """Say whether it is not new: another exchange went before."""
+        return self.rested_since > 0
 
     def has_news(self) -> bool:
         """Say whether there is something to read that nobody asked for, such as the end."""
@@ -247,11 +278,17 @@ class Connection(asyncio.Protocol):
             # Nobody asked: an answer to nothing must not become the answer to the next request.
             self.close()
             return
+        if self.is_complete:
+            self.may_rest = False
+            return
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            self.fail(UpstreamUnavailable("the answer cannot be read", retry_after_s=1))
-            return
+            if self.is_complete:
+                self.may_rest = False  # what follows a whole answer is nobody's
+            else:
+                self.fail(UpstreamUnavailable("the answer cannot be read", retry_after_s=1))
+                return
         if self._is_head_request and self.is_complete:
             # The parser would wait for the body that the headers announce.
             self._parser = httptools.HttpResponseParser(self)
@@ -259,13 +296,12 @@ class Connection(asyncio.Protocol):
             self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        del exc
         self.address.forget(self)
         if self._drained is not None:
             self.resume_writing()
         if self.is_idle or self.is_complete:
             return
-        if self.has_answered and self._is_until_close:
+        if self.has_answered and self._is_until_close and exc is None:
             self.is_complete = True
         elif self._error is None:
             kind = UpstreamUnavailable if self.status else ConnectionBroke
@@ -276,6 +312,18 @@ class Connection(asyncio.Protocol):
         if self.is_idle:
             # Now, not in the loop's next turn: a request could take the connection in between.
             self.close()
+        elif self._is_unread() and self._error is None:
+            self._error = RequestUnread("the service cannot be reached", retry_after_s=1)
+
+    def _is_unread(self) -> bool:
+        """Say whether the other side, which has just ended, cannot have read the request.
+
+        What ends a connection also acknowledges all that came before it (RFC 9293, 3.10.7.4): what
+        is not acknowledged by then arrives at a closed door, and is answered by a reset.
+        """
+        if self.has_answered or self.status or not self._sent_bytes:
+            return False
+        return unacknowledged_bytes(self._transport) >= self._sent_bytes
 
     def pause_writing(self) -> None:
         self._drained = self.address.loop.create_future()
@@ -287,16 +335,27 @@ class Connection(asyncio.Protocol):
 
     # httptools callbacks
 
+    def on_message_begin(self) -> None:
+        if self.is_complete:
+            self.may_rest = False
+
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self._in_headers:
             return  # a trailer
         name = name.lower()
-        if name in (b"content-length", b"transfer-encoding"):
+        if name == b"content-length":
             self._is_until_close = False
+            self.is_small = len(value) <= _SMALL_DIGITS
+        elif name == b"transfer-encoding":
+            self._is_until_close = False
+        elif name == b"connection" and b"close" in value.lower():
+            self._is_last = True
         if name not in _DROPPED_FROM_ANSWERS:
             self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
+        if self.is_complete:
+            return
         self.status = self._parser.get_status_code()
         if self.status < _OK:
             return
@@ -304,8 +363,11 @@ class Connection(asyncio.Protocol):
         self.has_answered = True
         if self._is_head_request:
             self.is_complete = True
+            self._end_if_last()
 
     def on_body(self, body: bytes) -> None:
+        if self.is_complete:
+            return
         self._chunks.append(body)
         self._bytes_held += len(body)
         if self._bytes_held > _HIGH_WATER_BYTES and not self._is_paused:
@@ -313,11 +375,18 @@ class Connection(asyncio.Protocol):
             self._transport.pause_reading()
 
     def on_message_complete(self) -> None:
+        if self.is_complete:
+            return
         if self.status < _OK:
             self.status = 0
             self.headers = []
+            self._is_until_close = True
             return
         self.is_complete = True
-        if not self._parser.should_keep_alive():
+        self._is_last = self._is_last or not self._parser.should_keep_alive()
+        self._end_if_last()
+
+    def _end_if_last(self) -> None:
+        if self._is_last:
             self.address.leave_out()
             self._transport.close()

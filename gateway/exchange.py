@@ -4,6 +4,7 @@ import asyncio
 import time
 from typing import Final
 
+import structlog
 from opentelemetry.trace import SpanKind
 from prometheus_client import Counter
 from starlette.types import Receive, Scope, Send
@@ -14,7 +15,7 @@ from common_lib.problems import BodyTooLarge, UnsupportedMediaType
 from common_lib.telemetry import bound_trace, current_trace, flow_step
 from gateway import auth, bodies
 from gateway.accounts import METHODS, account
-from gateway.answers import MethodNotAllowed, RateLimited
+from gateway.answers import Crashed, MethodNotAllowed, RateLimited
 from gateway.connection import ClientGone, ClientLink, Connection
 from gateway.edge import EXTENSION
 from gateway.headers import (
@@ -28,6 +29,8 @@ from gateway.parts import Gateway
 from gateway.pool import Call
 from gateway.reply import Reply
 from gateway.routes import Route
+
+log = structlog.get_logger(__name__)
 
 _IDEMPOTENT: Final = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
 _WITH_JSON: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -88,6 +91,9 @@ class Exchange:
             await reply.refuse(error)
         except ClientGone:
             reply.status = 499
+        except Exception:
+            log.exception("http.unhandled")
+            await reply.refuse(Crashed())
         finally:
             self._client.detach()
             # In the loop's next turn: uvloop sends what is written at the end of this one.

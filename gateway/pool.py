@@ -14,6 +14,7 @@ from gateway.connection import (
     Connection,
     ConnectionBroke,
     ConnectionFailed,
+    RequestUnread,
 )
 
 # A connection that rested longer may be closing under our feet: no POST goes over it. A service
@@ -26,6 +27,7 @@ _LEAVING_S: Final = 0.5
 _TOLERATED: Final = 3
 _PROBE_TIMEOUT_S: Final = 1.0
 _OK: Final = 200
+_REQUEST_TIMEOUT: Final = 408
 
 
 class Call(NamedTuple):
@@ -80,7 +82,8 @@ class Address:
             await connection.head()
         except BaseException as error:
             connection.close()
-            if isinstance(error, Unavailable) and _is_telling(error, call):
+            is_stale = isinstance(error, RequestUnread) and connection.has_rested
+            if isinstance(error, Unavailable) and _is_telling(error, call) and not is_stale:
                 self.failed()
             raise
         if self._failures:
@@ -169,6 +172,14 @@ class Address:
             connection.close()
 
 
+def _is_stale(connection: Connection) -> bool:
+    """Say whether the answer was meant for nobody: a server that ends a rest may send 408 first.
+
+    It tells that no whole request has come (RFC 9110, 15.5.9), so nothing was done.
+    """
+    return connection.status == _REQUEST_TIMEOUT and connection.has_rested
+
+
 def _is_telling(error: Unavailable, call: Call) -> bool:
     """Say whether a failure speaks against the service, not against its client's haste."""
     return call.is_patient or not isinstance(error, CallTimedOut)
@@ -195,9 +206,10 @@ class Upstream:
     async def exchange(self, call: Call, client: ClientLink) -> Connection:
         """Send a request and wait for the head of its answer; the caller must `release`.
 
-        What was certainly not begun (no connection) is tried at each address, what may safely be
-        begun twice (`is_idempotent`) a second time. Raises UpstreamUnavailable, CallTimedOut,
-        CircuitOpen, or ClientGone when the client left.
+        What was certainly not begun (no connection, or one that had ended before the request came
+        there) is tried at each address, what may safely be begun twice (`is_idempotent`) a second
+        time. Raises UpstreamUnavailable, CallTimedOut, CircuitOpen, or ClientGone when the client
+        left; of these, ConnectionFailed and CircuitOpen say that nothing was begun.
         """
         self.breaker.admit()
         try:
@@ -210,21 +222,27 @@ class Upstream:
         return connection
 
     async def _exchange(self, call: Call, client: ClientLink) -> Connection:
-        may_repeat = call.is_idempotent
-        longest_rest_s = _ANY_REST_S if may_repeat else _SAFE_REST_S
+        longest_rest_s = _ANY_REST_S if call.is_idempotent else _SAFE_REST_S
         refused: list[Address] = []
+        broke: ConnectionBroke | None = None
         while True:
             address = self._next_address(refused)
             try:
-                return await address.exchange(call, client, longest_rest_s=longest_rest_s)
-            except ConnectionFailed:
-                refused.append(address)
+                connection = await address.exchange(call, client, longest_rest_s=longest_rest_s)
+            except ConnectionFailed as error:
+                if not isinstance(error, RequestUnread) or longest_rest_s == _NO_REST_S:
+                    refused.append(address)
                 if len(refused) == len(self.addresses):
+                    raise broke or error from None
+            except ConnectionBroke as error:
+                if broke is not None or not call.is_idempotent:
                     raise
-            except ConnectionBroke:
-                if not may_repeat:
-                    raise
-                may_repeat, longest_rest_s = False, _NO_REST_S
+                broke = error
+            else:
+                if longest_rest_s == _NO_REST_S or not _is_stale(connection):
+                    return connection
+                connection.close()
+            longest_rest_s = _NO_REST_S
 
     async def connect(self, client: ClientLink) -> Connection:
         """Return a new connection for a request that cannot be sent twice.

@@ -6,11 +6,12 @@ from typing import Final
 
 from starlette.types import Receive, Send
 
+from common_lib.auth import SAFE_METHODS
 from common_lib.errors import DomainError
 from common_lib.problems import BodyTooLarge, RequestTimedOut
 from gateway import answers
 from gateway.answers import Compressor, MethodNotAllowed
-from gateway.connection import ClientGone, ClientLink, Connection
+from gateway.connection import ClientGone, ClientLink, Connection, is_outcome_unknown
 from gateway.headers import BadFraming, Header, RequestHead
 from gateway.limits import Verdict
 from gateway.parts import Gateway
@@ -61,7 +62,7 @@ class Reply:
         """Pass an answer on as it comes; the client's pace is the upstream's pace."""
         try:
             status = connection.status
-            first = await connection.chunk()
+            first = await connection.first_piece()
             named = dict(connection.headers)
             headers = self._own_headers()
             answers.hardened(headers, named, is_personal=self.is_personal)
@@ -156,6 +157,7 @@ class Reply:
         if self.status:
             await self._break_off(error)
             return
+        self._tell_what_is_unknown(error)
         base_url = self._gateway.settings.problem_base_url
         status, body = answers.problem_body(error, self.request_id, base_url)
         headers = answers.problem_headers(error, status, len(body)) + self._own_headers()
@@ -168,6 +170,12 @@ class Reply:
         await self._send({"type": "http.response.body", "body": sent, "more_body": is_unread})
         if is_unread:
             await self._linger()
+
+    def _tell_what_is_unknown(self, error: DomainError) -> None:
+        """Let a refusal not pass for "nothing happened" where a change may have been made."""
+        if self.method not in SAFE_METHODS and is_outcome_unknown(error):
+            error.details["outcome"] = "unknown"
+            error.detail += "; whether it was done is not known"
 
     async def _break_off(self, error: DomainError) -> None:
         if self.client.on_abort is None:

@@ -10,7 +10,6 @@ from http import HTTPMethod, HTTPStatus
 from typing import Any, Final
 
 import orjson
-import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic.alias_generators import to_camel
@@ -27,8 +26,6 @@ from common_lib.errors import (
     Unavailable,
 )
 from common_lib.telemetry import current_request_id
-
-log = structlog.get_logger(__name__)
 
 PROBLEM_JSON: Final = "application/problem+json"
 
@@ -172,8 +169,7 @@ def install(app: FastAPI, *, base_url: str = "/problems") -> None:
         return problem_response(document, error.headers)
 
     def on_crash(request: Request, error: Exception) -> Response:
-        del request
-        log.error("http.unhandled", exc_info=error)
+        del request, error  # logged by who is outside of all (AnsweredCrashes)
         title = "Something went wrong on our side"
         return problem_response(problem(500, "internal_error", title, title, base_url=base_url))
 

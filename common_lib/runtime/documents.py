@@ -10,9 +10,11 @@ from typing import Any, Final
 from fastapi import APIRouter, FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
+from starlette.types import ASGIApp
 
 from common_lib.auth import current_user, maybe_user
 from common_lib.problems import PROBLEM_JSON
+from common_lib.runtime.crashes import AnsweredCrashes
 
 Operation = dict[str, Any]
 
@@ -72,7 +74,7 @@ _OF_FASTAPI: Final = ("HTTPValidationError", "ValidationError")
 
 
 class DescribedApp(FastAPI):
-    """An app whose OpenAPI document tells of every answer."""
+    """An app whose OpenAPI document tells of every answer, and whose crashes end no connection."""
 
     def __init__(self, *, routers: Sequence[APIRouter], **given: Any) -> None:
         super().__init__(**given)
@@ -85,6 +87,9 @@ class DescribedApp(FastAPI):
             if isinstance(route, APIRoute)
             for method in route.methods or ()
         }
+
+    def build_middleware_stack(self) -> ASGIApp:
+        return AnsweredCrashes(super().build_middleware_stack())
 
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:

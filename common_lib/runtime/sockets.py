@@ -2,10 +2,12 @@
 
 import asyncio
 import ctypes
+import fcntl
 import os
 import select
 import socket
 import struct
+import termios
 from typing import Final
 
 # A classic BPF program (linux/filter.h) on a TCP header: drop what has SYN set, keep the rest.
@@ -19,6 +21,7 @@ _PROGRAM: Final = b"".join(
         (0x06, 0, 0, 0xFFFFFFFF),  # keep
     )
 )
+_COUNT: Final = struct.Struct("i")
 _ATTACH_FILTER: Final = getattr(socket, "SO_ATTACH_FILTER", 26)
 
 
@@ -50,3 +53,16 @@ def is_readable(found: socket.socket) -> bool:
     poll = select.poll()
     poll.register(found.fileno(), select.POLLIN | select.POLLRDHUP)
     return bool(poll.poll(0))
+
+
+def unacknowledged_bytes(transport: asyncio.WriteTransport) -> int:
+    """Return how much of what was written the other side has not acknowledged; 0 if unknown."""
+    found = transport.get_extra_info("socket")
+    if found is None or found.fileno() < 0:
+        return 0
+    try:
+        # tcp(7), SIOCOUTQ: the send queue, from the first byte that is not acknowledged.
+        answer = fcntl.ioctl(found.fileno(), termios.TIOCOUTQ, b"\0" * _COUNT.size)
+    except OSError:
+        return 0
+    return int(_COUNT.unpack(answer)[0]) + transport.get_write_buffer_size()
