@@ -4,7 +4,7 @@ ARG PYTHON_IMAGE=python:3.11.15-slim-bookworm
 
 # --- build: the locked packages in an environment of their own, and the source compiled ---
 FROM ${PYTHON_IMAGE} AS build
-ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_RETRIES=10 PIP_ROOT_USER_ACTION=ignore
 
 # The packages change rarely, the source often: the lock alone decides about this layer.
 # Wheels only: nothing is compiled here, so no compiler is needed at all.

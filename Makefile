@@ -14,6 +14,12 @@ READY := $(VENV)/.ready-$(LOCK_DIGEST)
 COMPILE := $(BIN)/python -m compileall -q -j 0 $(filter-out tests,$(PACKAGES))
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --durations=20 --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 
+PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --retries 5
+# Up to four times what fetches: no set-up is to fail of one hiccup of a registry.
+again = for pause in 1 3 9 ""; do \
+	  if $(1); then break; elif test -z "$$pause"; then exit 1; fi; \
+	  echo "That failed; again in $$pause s" >&2; sleep "$$pause"; done
+
 .DEFAULT_GOAL := help
 .PHONY: help up down reset status logs doctor demo seed flashsale check unit integration e2e chaos test edge-test mutate fuzz bench lock diagrams image venv
 
@@ -100,8 +106,8 @@ venv: $(READY) ## Make the Python environment in .venv
 $(READY): | .python
 	@echo "Installing the locked packages into $(VENV) (once; about a minute)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-dev.lock
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --editable .
+	@$(call again,$(PIP) install --require-hashes -r requirements-dev.lock)
+	@$(call again,$(PIP) install --no-deps --editable .)
 	@rm -f $(VENV)/.ready-*
 	@touch $@
 

@@ -5,12 +5,12 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from shop.stack import venvs
+from shop.stack import downloads, venvs
 from shop.stack.errors import StackError
 from shop.stack.layout import Layout
 from shop.stack.ports import LOOPBACK
 from shop.stack.processes import Spec
-from shop.stack.progress import Progress, run_logged
+from shop.stack.progress import Progress
 
 NAME = "redis-commander"
 PACKAGE = "redis-commander@0.9.0"
@@ -85,7 +85,8 @@ def _install(layout: Layout, node: Node, progress: Progress) -> None:
     log = layout.downloads / "log" / f"{NAME}.log"
     try:
         with progress.step(f"fetching {PACKAGE} from npm") as step:
-            run_logged(step, [*node.npm, *NPM_INSTALL, "--prefix", str(draft), PACKAGE], log)
+            install = [*node.npm, *NPM_INSTALL, "--prefix", str(draft), PACKAGE]
+            downloads.run(step, install, log=log)
             progress.done(f"fetched {PACKAGE}", step.elapsed_s)
         shutil.rmtree(folder, ignore_errors=True)
         draft.rename(folder)

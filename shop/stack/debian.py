@@ -11,11 +11,13 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from shop.stack import downloads
 from shop.stack.errors import StackError
-from shop.stack.progress import Step, run_logged
+from shop.stack.progress import Step
 
 KEYRING = "/usr/share/keyrings/{distribution}-archive-keyring.gpg"
 TARGET_FORMAT = "$(REPO_URI)|$(RELEASE)|$(COMPONENT)"
+ALIASES = ("stable", "oldstable", "oldoldstable", "testing")
 # Documentation and translations are half of what would be unpacked.
 LEFT_OUT = ("./usr/share/doc/*", "./usr/share/man/*", "./usr/share/locale/*", "./usr/share/perl/*")
 
@@ -56,11 +58,12 @@ def release() -> Release:
     distribution, codename = system.get("ID", ""), system.get("VERSION_CODENAME", "")
     if shutil.which("apt-get") is None or distribution not in ("debian", "ubuntu"):
         raise StackError("this is not Debian or Ubuntu with apt", "use STACK=docker")
-    for line in _index_targets().splitlines():
-        archive, suite, component = line.split("|")
-        if suite == codename and component == "main":
-            return Release(distribution, codename, archive)
-    raise StackError(f"apt has no source for {codename} main", "add one to /etc/apt/sources.list.d")
+    archive = _main_archive(codename)
+    if archive is None:
+        raise StackError(
+            f"apt has no source for {codename} main", "add one to /etc/apt/sources.list.d"
+        )
+    return Release(distribution, codename, archive)
 
 
 def fetch(root: Path, source: Release, suite: str, packages: list[str], step: Step) -> Tree:
@@ -81,9 +84,10 @@ def _unpack(root: Path, source: Release, suite: str, packages: list[str], step: 
     apt = root / ".apt"
     options = _apt_options(apt, _sources_line(source, suite))
     log = root.parent / "log" / "fetch.log"
-    run_logged(step, ["apt-get", *options, "-q", "update"], log)
+    update = ["apt-get", *options, "-q", "update"]
     download = ["apt-get", *options, "-q", "-y", "--download-only", "install", *packages]
-    run_logged(step, download, log)
+    # Together: what the lists name may be replaced in the archive before it is fetched.
+    downloads.run(step, update, download, log=log)
     excludes = [f"--exclude={pattern}" for pattern in LEFT_OUT]
     for package in sorted((apt / "cache/archives").glob("*.deb")):
         step.beat(package.name.partition("_")[0])
@@ -103,8 +107,18 @@ def _extract(package: Path, root: Path, excludes: list[str]) -> None:
         raise StackError(f"{package.name} is damaged", "try again")
 
 
+def _main_archive(codename: str) -> str | None:
+    """Return the address of the archive that has this release, whichever way a source names it."""
+    targets = [line.split("|") for line in _index_targets().splitlines()]
+    archives = {suite: archive for archive, suite, component in targets if component == "main"}
+    # One archive keeps all suites, so a source that says `stable` has the release by its name, too.
+    return next((archives[name] for name in (codename, *ALIASES) if name in archives), None)
+
+
 def _index_targets() -> str:
-    command = ["apt-get", "indextargets", "--format", TARGET_FORMAT, "Created-By: Packages"]
+    """Ask apt for its sources; its lists are not needed, nor that it was ever updated."""
+    options = ("--no-release-info", "--format", TARGET_FORMAT)
+    command = ["apt-get", "indextargets", *options, "Created-By: Packages"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     return result.stdout
 
@@ -134,5 +148,8 @@ def _apt_options(apt: Path, sources_line: str) -> list[str]:
         "APT::Sandbox::User": "",
         "Debug::NoLocking": "1",
         "Acquire::Languages": "none",
+        "Acquire::Retries": "3",
+        # Else an update that could not fetch everything counts as done.
+        "APT::Update::Error-Mode": "any",
     }
     return [part for key, value in settings.items() for part in ("-o", f"{key}={value}")]

@@ -142,7 +142,7 @@ def is_new_enough(version: str) -> bool:
 
 
 def _first_that_works(layout: Layout, progress: Progress) -> Server:
-    refusals: list[str] = []
+    refusals: list[StackError] = []
     for find in _candidates(layout, progress):
         try:
             server = find()
@@ -150,12 +150,16 @@ def _first_that_works(layout: Layout, progress: Progress) -> Server:
                 _make_template(layout, server, progress)
                 return server
         except StackError as error:
-            refusals.append(error.cause)
+            refusals.append(error)
             progress.warn(error.cause)
-    raise StackError(
-        f"no MySQL server could be had ({'; '.join(refusals) or 'none found'})",
-        "install one (Debian: apt-get install mariadb-server-core), or use STACK=docker",
-    )
+    raise _none_to_be_had(refusals)
+
+
+def _none_to_be_had(refusals: Sequence[StackError]) -> StackError:
+    causes = "; ".join(dict.fromkeys(error.cause for error in refusals)) or "none found"
+    install = "install one (Debian: apt-get install mariadb-server-core), or use STACK=docker"
+    fixes = dict.fromkeys((*(error.fix for error in refusals), install))
+    return StackError(f"no MySQL server could be had ({causes})", ", or ".join(fixes))
 
 
 def _candidates(layout: Layout, progress: Progress) -> Iterator[Callable[[], Server | None]]:

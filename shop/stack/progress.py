@@ -49,6 +49,10 @@ class Step:
                 f"  … {text} ({self.elapsed_s:.0f} s)", markup=False, soft_wrap=True
             )
 
+    def remark(self, text: str) -> None:
+        """Say something that stays on the screen."""
+        self._console.print(f"  · {text}", markup=False, highlight=False, soft_wrap=True)
+
 
 class Bar:
     """Counted work under way; ``advance`` is called with what was done since."""

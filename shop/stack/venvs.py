@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from shop.stack import downloads
 from shop.stack.progress import Step, run_logged
 
 # On all cores, where pip takes one, and without the half that LocalStack installs but never loads.
@@ -28,7 +29,7 @@ def create(folder: Path, pip_arguments: list[str], step: Step) -> None:
     run_logged(step, [sys.executable, "-m", "venv", str(folder)], log)
     quiet = ["--quiet", "--disable-pip-version-check", "--no-input"]
     pip = [python(folder), "-m", "pip", "install", *quiet, "--no-compile", *pip_arguments]
-    run_logged(step, pip, log, env=_clean_environment())
+    downloads.run(step, pip, log=log, env=_clean_environment())
     run_logged(step, [python(folder), "-c", COMPILE], log)
     _marker(folder).touch()
 
