@@ -2,12 +2,23 @@
 
 from collections.abc import Iterable
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
 # Ten billion major units: above any price or total of a shop, far below a signed BIGINT.
 MAX_MINOR = 10**12 - 1
+
+# ISO 4217, list one: the currencies whose minor unit is not a hundredth.
+# https://www.six-group.com/dam/download/financial-information/data-center/iso-currrency/lists/list-one.xml
+_NO_DECIMALS: Final = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
+_THREE_DECIMALS: Final = "BHD IQD JOD KWD LYD OMR TND"
+_DECIMALS: Final = {
+    **dict.fromkeys(_NO_DECIMALS.split(), 0),
+    **dict.fromkeys(_THREE_DECIMALS.split(), 3),
+    **dict.fromkeys(("CLF", "UYW"), 4),
+}
+_USUAL_DECIMALS: Final = 2
 
 MinorUnits = Annotated[StrictInt, Field(ge=0, le=MAX_MINOR)]
 CurrencyCode = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
@@ -44,3 +55,13 @@ class Money(BaseModel):
 
 def total(amounts: Iterable[Money], currency: str = "INR") -> Money:
     return sum(amounts, start=Money(amount=0, currency=currency))
+
+
+def decimals(currency: str) -> int:
+    """Return how many decimals an amount has: 2 for INR, 0 for JPY, 3 for KWD (ISO 4217)."""
+    return _DECIMALS.get(currency, _USUAL_DECIMALS)
+
+
+def major_units(amount: int, currency: str) -> Decimal:
+    """Return minor units as an amount with the currency's own decimals: 1499.00, 1499, 1.499."""
+    return Decimal(amount).scaleb(-decimals(currency))

@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
 
+from common_lib.money import major_units
 from common_lib.telemetry import FLOW_STEPS
 from shop.stack import choice, docker, memory
 from shop.stack.errors import StackError
@@ -118,7 +119,7 @@ def _shop(customer: Customer, traceparent: str) -> Mapping[str, Any]:
     _say(f"puts “{product['name']}” into the cart", lambda: customer.call("POST", cart, json=line))
     order: Mapping[str, Any] = _say("places the order", lambda: _place(customer, traceparent))
     _say("pays by UPI", lambda: _pay(customer, order["id"]))
-    console.print(f"  → order [bold]{order['orderNumber']}[/], {_rupees(order['total'])}\n")
+    console.print(f"  → order [bold]{order['orderNumber']}[/], {_priced(order['total'])}\n")
     return order
 
 
@@ -250,5 +251,5 @@ def _plain(markup: str) -> str:
     return html.unescape(re.sub(r"\n\s*\n+", "\n", re.sub(r"<[^>]+>", "", markup)))
 
 
-def _rupees(money: Mapping[str, Any]) -> str:
-    return f"{money['currency']} {money['amount'] / 100:,.2f}"
+def _priced(money: Mapping[str, Any]) -> str:
+    return f"{money['currency']} {major_units(money['amount'], money['currency']):,}"

@@ -14,6 +14,7 @@ from catalog_service.models.products import ProductStatus
 from catalog_service.schemas.imports import ImportOut, ImportReport
 from catalog_service.services import exports
 from catalog_service.services.imports import jobs
+from catalog_service.services.imports.decoding import CHARSETS
 from catalog_service.services.imports.jobs import ImportLimits, Upload
 from catalog_service.settings import Settings
 from common_lib.clock import now
@@ -25,7 +26,6 @@ router = APIRouter(tags=["imports"], route_class=StrictRoute)
 CSV: Final = "text/csv"
 # A body that comes slower than this does not arrive in time (the gateway keeps the same rule).
 _BYTES_PER_S: Final = 64 * 1024
-_UTF8: Final = frozenset({"utf-8", "utf8", "us-ascii"})
 _BODY: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
@@ -47,12 +47,12 @@ async def import_products(
     principal: Merchant, request: Request, deps: Wired, seller_id: Store = None
 ) -> Response:
     """Take a CSV file of products; `GET /api/imports/{id}` tells how far it has come."""
-    _require_csv(request)
+    charset = _charset(request)
     header = request.headers.get("idempotency-key")
     key = None if header is None else key_from(header)
     await jobs.admit(deps.database, principal, seller_id)
     with deps.import_door.open():
-        upload = Upload(await _file(request, deps.settings), seller_id, key)
+        upload = Upload(await _file(request, deps.settings), seller_id, key, charset)
         limits = ImportLimits(deps.settings.import_max_rows, deps.settings.import_max_waiting)
         job, is_replayed = await jobs.submit(deps.database, principal, upload, limits)
     replayed = {"idempotent_replayed": "true"} if is_replayed else {}
@@ -128,10 +128,12 @@ async def _joined(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[byt
         yield piece
 
 
-def _require_csv(request: Request) -> None:
-    """Raise UnsupportedMediaType unless the body is announced as plain CSV in UTF-8."""
+def _charset(request: Request) -> str:
+    """Return the encoding the file is said to have. Raises UnsupportedMediaType."""
     media_type, _, parameters = request.headers.get("content-type", "").partition(";")
     charset = parameters.lower().partition("charset=")[2].strip(' "')
     is_plain = "content-encoding" not in request.headers
-    if media_type.strip().lower() != CSV or (charset and charset not in _UTF8) or not is_plain:
-        raise UnsupportedMediaType("the body must be text/csv in UTF-8")
+    if media_type.strip().lower() != CSV or charset not in CHARSETS or not is_plain:
+        known = ", ".join(sorted(filter(None, CHARSETS)))
+        raise UnsupportedMediaType(f"the body must be text/csv; its charset may be {known}")
+    return charset

@@ -15,6 +15,8 @@ from catalog_service.queries import categories, exports
 from catalog_service.queries.exports import ExportFilter, ExportRow
 from catalog_service.queries.products import seller_of_user
 from catalog_service.services.imports import format as csv_format
+from catalog_service.services.imports.categories import CategoryNames
+from catalog_service.services.imports.numbers import major_units
 from common_lib.auth import Principal
 from common_lib.database import Database, ReadSession
 from common_lib.errors import NotFound
@@ -60,7 +62,9 @@ async def file(database: Database, wanted: ExportFilter) -> AsyncIterator[bytes]
 async def _rows(
     session: ReadSession, products: Mapping[UUID, ExportRow]
 ) -> Iterable[Iterable[object]]:
-    slugs = {category.id: category.slug for category in await categories.all_categories(session)}
+    tree = await categories.all_categories(session)
+    names = CategoryNames.of(tree)
+    slugs = {category.id: names.slug_text(category.slug) for category in tree}
     variants = await exports.variants_of(session, list(products))
     return [_cells(products[variant.product_id], variant, slugs) for variant in variants]
 
@@ -76,9 +80,9 @@ def _cells(product: ExportRow, variant: ExportRow, slugs: Mapping[UUID, str]) ->
         product.status.value,
         csv_format.neutralised(variant.sku),
         csv_format.neutralised(variant.name),
-        csv_format.major_units(variant.price_minor),
+        major_units(variant.price_minor, variant.currency),
         variant.currency,
-        "" if compare_at is None else csv_format.major_units(compare_at),
+        "" if compare_at is None else major_units(compare_at, variant.currency),
         variant.quantity or 0,
         variant.reorder_level or 0,
         "true" if variant.is_active else "false",

@@ -1,22 +1,37 @@
 """From the cells of a row to values, checked by the models of the API itself."""
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from pydantic import ValidationError
 
+from catalog_service.models.products import ProductStatus
 from catalog_service.schemas.imports import ProductCells
 from catalog_service.schemas.products import VariantIn
 from catalog_service.services.imports import format as csv_format
+from catalog_service.services.imports.categories import CategoryNames, NoCategory
+from catalog_service.services.imports.numbers import NoNumber, minor_units, whole_number
 from catalog_service.services.imports.reader import Row, RowError
-from catalog_service.services.products.rules import InvalidProduct
-from catalog_service.services.products.variants import check_prices
 
 T = TypeVar("T")
+_CURRENCY: Final = re.compile("[A-Z]{3}")
 _MAX_DETAIL: Final = 255
 _NO_CATEGORY: Final = UUID(int=0)
+_WORDS: Final[Mapping[str, str]] = {
+    "string_too_short": "the cell is empty",
+    "string_too_long": "at most {max_length} characters are allowed",
+    "string_pattern_mismatch": (
+        "letters, digits and . _ / - are allowed, a letter or a digit first"
+    ),
+    "greater_than_equal": "the number must be {ge} or more",
+    "less_than_equal": "the number must be {le} or less",
+    "less_than": "the number must be less than {lt}",
+    "literal_error": "one of these words is wanted: {expected}",
+    "too_long": "at most {max_length} attributes are allowed",
+}
 _COLUMN_OF: Final[Mapping[str, str]] = {
     "name": csv_format.NAME,
     "categoryId": csv_format.CATEGORY,
@@ -43,47 +58,43 @@ class VariantCells:
     given: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class CategoryNames:
-    """The tree by slug and by path (`Clothing > Kurtas`), in lower case."""
-
-    by_name: Mapping[str, UUID] = field(default_factory=dict)
-
-    def find(self, text: str) -> UUID | None:
-        parts = (part.strip().casefold() for part in text.split(csv_format.CATEGORY_SEPARATOR))
-        return self.by_name.get(csv_format.CATEGORY_SEPARATOR.join(parts))
-
-
-def product_cells(row: Row, categories: CategoryNames) -> ProductCells:
+def product_cells(row: Row, categories: CategoryNames, *, is_new: bool) -> ProductCells:
     """Return what the first row of a product says of it. Raises BadRow."""
     cells = _Reading(row)
-    category_id = categories.find(cells.text(csv_format.CATEGORY))
-    if not cells.text(csv_format.CATEGORY):
-        cells.refuse(csv_format.CATEGORY, "missing", "a product needs a category")
-    elif category_id is None:
-        cells.refuse(csv_format.CATEGORY, "unknown_category", "there is no such category")
+    if is_new and cells.text(csv_format.STATUS).upper() == ProductStatus.ARCHIVED:
+        cells.refuse(csv_format.STATUS, "literal_error", "a new product is DRAFT or ACTIVE")
     raw = {
         "name": cells.text(csv_format.NAME),
         "description": row.cells[csv_format.DESCRIPTION],
-        "categoryId": category_id or _NO_CATEGORY,
+        "categoryId": cells.category(categories),
         "status": cells.text(csv_format.STATUS).upper() or None,
     }
     return cells.checked(lambda: ProductCells.model_validate(raw), _COLUMN_OF)
 
 
-def variant_cells(row: Row, *, currency: str, is_new: bool) -> VariantCells:
-    """Return what a row says of its variant; only a new one needs its stock. Raises BadRow."""
-    cells = _Reading(row)
-    price = cells.price(csv_format.PRICE)
-    compare_at = cells.optional(csv_format.COMPARE_AT, cells.price)
-    named = cells.text(csv_format.CURRENCY).upper() or currency
+def variant_cells(
+    row: Row, *, currency: str, is_new: bool, faults: Iterable[RowError] = ()
+) -> VariantCells:
+    """Return what a row says of its variant; only a new one needs its stock.
+
+    Raises BadRow with all that is wrong, `faults` included.
+    """
+    cells = _Reading(row, faults)
+    cells.currency(currency)
+    price = cells.price(csv_format.PRICE, currency)
+    compare_at = cells.optional(csv_format.COMPARE_AT, lambda name: cells.price(name, currency))
+    if compare_at is not None and compare_at < price:
+        detail = "the price to compare with is below the price"
+        cells.refuse(csv_format.COMPARE_AT, "below_price", detail)
     stock = cells.number(csv_format.QUANTITY) if is_new else 0
     level = cells.optional(csv_format.REORDER_LEVEL, cells.number) if is_new else None
     raw = {
         "sku": cells.text(csv_format.SKU),
         "name": cells.text(csv_format.VARIANT_NAME),
-        "price": {"amount": price, "currency": named},
-        "compareAtPrice": None if compare_at is None else {"amount": compare_at, "currency": named},
+        "price": {"amount": price, "currency": currency},
+        "compareAtPrice": None
+        if compare_at is None
+        else {"amount": compare_at, "currency": currency},
         "attributes": cells.attributes(),
         "quantity": stock,
         "reorderLevel": level or 0,
@@ -91,7 +102,6 @@ def variant_cells(row: Row, *, currency: str, is_new: bool) -> VariantCells:
     is_active = cells.flag(csv_format.ACTIVE)
     columns = {**_COLUMN_OF, "name": csv_format.VARIANT_NAME}
     variant = cells.checked(lambda: VariantIn.model_validate(raw), columns)
-    _check_prices(row, variant, currency)
     given = frozenset(
         csv_format.ATTRIBUTES if name.startswith(csv_format.ATTRIBUTE_PREFIX) else name
         for name in row.cells
@@ -99,25 +109,19 @@ def variant_cells(row: Row, *, currency: str, is_new: bool) -> VariantCells:
     return VariantCells(row.line, variant, is_active, given)
 
 
-def _check_prices(row: Row, variant: VariantIn, currency: str) -> None:
-    try:
-        check_prices("", variant.price, variant.compare_at_price, currency)
-    except InvalidProduct as error:
-        found = error.errors[0]
-        column = csv_format.CURRENCY if "currency" in found.pointer else csv_format.COMPARE_AT
-        raise BadRow(RowError(row.line, column, found.code, found.detail)) from None
-
-
 class _Reading:
     """One row being read: what is wrong is gathered, so that all of it is told at once."""
 
-    def __init__(self, row: Row) -> None:
+    def __init__(self, row: Row, faults: Iterable[RowError] = ()) -> None:
         self._row = row
-        self._errors: dict[str, RowError] = {}
+        self._errors = {fault.column: fault for fault in faults}
 
     def refuse(self, column: str, code: str, detail: str) -> None:
-        error = RowError(self._row.line, column, code, detail[:_MAX_DETAIL])
-        self._errors.setdefault(column, error)
+        """Note what is wrong with a cell; a further fault of one cell is added in words."""
+        before = self._errors.get(column)
+        if before is not None:
+            code, detail = before.code, f"{before.detail}; {detail}"
+        self._errors[column] = RowError(self._row.line, column, code, detail[:_MAX_DETAIL])
 
     def text(self, column: str) -> str:
         return self._row.cells.get(column, "").strip()
@@ -125,17 +129,40 @@ class _Reading:
     def optional(self, column: str, read: Callable[[str], int]) -> int | None:
         return read(column) if self.text(column) else None
 
-    def price(self, column: str) -> int:
-        amount = csv_format.minor_units(self._required(column))
-        if amount is None:
-            self.refuse(column, "decimal_parsing", "an amount is written like 1499.00")
-        return amount or 0
+    def category(self, categories: CategoryNames) -> UUID:
+        text = self.text(csv_format.CATEGORY)
+        if not text:
+            self.refuse(csv_format.CATEGORY, "missing", "a product needs a category")
+            return _NO_CATEGORY
+        try:
+            return categories.find(text)
+        except NoCategory as error:
+            self.refuse(csv_format.CATEGORY, error.code, error.detail)
+            return _NO_CATEGORY
+
+    def currency(self, wanted: str) -> None:
+        named = self.text(csv_format.CURRENCY).upper() or wanted
+        if named != wanted:
+            is_code = _CURRENCY.fullmatch(named)
+            code = "unsupported_currency" if is_code else "string_pattern_mismatch"
+            self.refuse(csv_format.CURRENCY, code, f"prices are in {wanted}")
+
+    def price(self, column: str, currency: str) -> int:
+        return self._number(column, lambda text: minor_units(text, currency))
 
     def number(self, column: str) -> int:
-        value = csv_format.whole_number(self._required(column))
-        if value is None:
-            self.refuse(column, "int_parsing", "a whole number is wanted")
-        return value or 0
+        return self._number(column, whole_number)
+
+    def _number(self, column: str, read: Callable[[str], int]) -> int:
+        text = self.text(column)
+        if not text:
+            self.refuse(column, "missing", "the cell is empty")
+            return 0
+        try:
+            return read(text)
+        except NoNumber as error:
+            self.refuse(column, error.code, error.detail)
+            return 0
 
     def flag(self, column: str) -> bool:
         """Read a flag that is true unless the file says otherwise."""
@@ -156,6 +183,9 @@ class _Reading:
             for name, cell in self._row.cells.items()
             if name.startswith(csv_format.ATTRIBUTE_PREFIX) and cell
         }
+        if any(found and found.get(name, value) != value for name, value in single.items()):
+            detail = "a column of its own says something else of one of these attributes"
+            self.refuse(csv_format.ATTRIBUTES, "differs", detail)
         return {**(found or {}), **single}
 
     def checked(self, validate: Callable[[], T], columns: Mapping[str, str]) -> T:
@@ -170,20 +200,19 @@ class _Reading:
             raise BadRow(*self._errors.values())
         return value
 
-    def _required(self, column: str) -> str:
-        text = self.text(column)
-        if not text:
-            self.refuse(column, "missing", "the cell is empty")
-        return text
-
 
 def _objections(
     error: ValidationError, columns: Mapping[str, str]
 ) -> Iterator[tuple[str, str, str]]:
-    found: list[Any] = error.errors(include_url=False, include_context=False, include_input=False)
+    found: list[Any] = error.errors(include_url=False, include_input=False)
     for entry in found:
-        location = entry["loc"]
-        name = str(location[0])
-        is_currency = location[-1] == "currency"
-        column = csv_format.CURRENCY if is_currency else columns.get(name, name)
-        yield column, entry["type"], entry["msg"].removeprefix("Value error, ")
+        name = str(entry["loc"][0])
+        yield columns.get(name, name), entry["type"], _in_words(entry)
+
+
+def _in_words(entry: Mapping[str, Any]) -> str:
+    """Say what is wanted; the pattern of a SKU is the only one there is."""
+    words = _WORDS.get(entry["type"])
+    if words is None:
+        return str(entry["msg"]).removeprefix("Value error, ")
+    return words.format_map({**entry.get("ctx", {})})

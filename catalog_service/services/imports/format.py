@@ -42,10 +42,6 @@ COLUMNS: Final = (
 REQUIRED: Final = (NAME, DESCRIPTION, CATEGORY, SKU, VARIANT_NAME, PRICE, QUANTITY)
 PRODUCT_COLUMNS: Final = (NAME, DESCRIPTION, CATEGORY, STATUS)
 
-CATEGORY_SEPARATOR: Final = ">"
-_MINOR_PER_MAJOR: Final = 100
-_PRICE: Final = re.compile(r"(-?)(\d{1,15})(?:\.(\d{1,2})0{0,8})?", re.ASCII)
-_NUMBER: Final = re.compile(r"-?\d{1,15}", re.ASCII)
 _YES: Final = frozenset({"true", "yes", "1"})
 _NO: Final = frozenset({"false", "no", "0"})
 
@@ -66,24 +62,6 @@ def neutralised(text: str) -> str:
 def original(text: str) -> str:
     """Return the text that `neutralised` was given."""
     return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
-
-
-def minor_units(text: str) -> int | None:
-    """Read `1499.00` as 149900; None for what is no plain decimal number of whole minor units."""
-    found = _PRICE.fullmatch(text)
-    if found is None:
-        return None
-    sign, major, minor = found.groups()
-    amount = int(major) * _MINOR_PER_MAJOR + int((minor or "0").ljust(2, "0"))
-    return -amount if sign else amount
-
-
-def major_units(amount: int) -> str:
-    return f"{amount // _MINOR_PER_MAJOR}.{amount % _MINOR_PER_MAJOR:02d}"
-
-
-def whole_number(text: str) -> int | None:
-    return int(text) if _NUMBER.fullmatch(text) else None
 
 
 def yes_or_no(text: str) -> bool | None:

@@ -16,6 +16,7 @@ from catalog_service.queries import imports as queries
 from catalog_service.queries import products
 from catalog_service.schemas.imports import ImportOut, ImportReport, RowErrorOut
 from catalog_service.services.imports import reader
+from catalog_service.services.imports.decoding import as_utf8
 from catalog_service.services.products.rules import SellerNotActive, require_owner, seller_for
 from common_lib.auth import Principal
 from common_lib.clock import now
@@ -43,11 +44,15 @@ class ImportsBusy(Unavailable):
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file as it was handed in; `key` is the client's Idempotency-Key, if it sent one."""
+    """A file as it was handed in; `key` is the client's Idempotency-Key, if it sent one.
+
+    `charset` is what the client said of it, one of `decoding.CHARSETS`.
+    """
 
     source: bytes
     seller_id: UUID | None = None
     key: str | None = None
+    charset: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +90,7 @@ async def submit(
     """Keep a file for the worker; the same key again answers the same job, and True.
 
     Raises SellerNotActive, NotFound for an unknown store or another's, TooManyImports,
-    IdempotencyKeyReused, and what `reader.check` finds wrong with the file as a whole.
+    IdempotencyKeyReused, InvalidUtf8, and what `reader.check` finds wrong with the file as a whole.
     """
     job = await asyncio.to_thread(_job, principal.user_id, upload, limits.max_rows)
 
@@ -155,12 +160,13 @@ def import_id_of(user_id: UUID, key: str) -> UUID:
 
 def _job(user_id: UUID, upload: Upload, max_rows: int) -> ProductImport:
     """Check the file as a whole and pack it; some tens of milliseconds, so in a thread."""
-    total_rows, at = reader.check(upload.source, max_rows=max_rows), now()
+    source = as_utf8(upload.source, upload.charset)
+    total_rows, at = reader.check(source, max_rows=max_rows), now()
     return ProductImport(
         id=import_id_of(user_id, upload.key) if upload.key else new_id(),
         actor_id=user_id,
         status=ImportStatus.QUEUED,
-        source=zlib.compress(upload.source, _PACKING_LEVEL),
+        source=zlib.compress(source, _PACKING_LEVEL),
         sha256=hashlib.sha256(upload.source).digest(),
         total_rows=total_rows,
         done_rows=0,

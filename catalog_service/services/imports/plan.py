@@ -1,8 +1,7 @@
 """What a chunk of a file comes to: products to write, products to change, rows refused."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
 from uuid import UUID
 
 from catalog_service.models.products import (
@@ -14,9 +13,9 @@ from catalog_service.models.products import (
 from catalog_service.schemas.imports import ProductCells
 from catalog_service.schemas.products import VariantChange, VariantIn
 from catalog_service.services.imports import format as csv_format
+from catalog_service.services.imports.categories import CategoryNames
 from catalog_service.services.imports.cells import (
     BadRow,
-    CategoryNames,
     VariantCells,
     product_cells,
     variant_cells,
@@ -27,8 +26,6 @@ from catalog_service.services.products.rules import InvalidProduct
 from catalog_service.services.products.variants import apply_change, new_variant
 from common_lib.clock import now
 from common_lib.ids import new_id
-
-_OPENING: Final = frozenset({ProductStatus.DRAFT, ProductStatus.ACTIVE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +57,15 @@ class Plan:
     created: list[Product] = field(default_factory=list)
     changed: dict[UUID, Product] = field(default_factory=dict)
     shelves: list[tuple[ProductVariant, VariantIn]] = field(default_factory=list)
-    errors: list[RowError] = field(default_factory=list)
+    faults: dict[tuple[int, str], RowError] = field(default_factory=dict)
     rows: int = 0
     created_rows: int = 0
     updated_rows: int = 0
+
+    @property
+    def errors(self) -> Collection[RowError]:
+        """What is wrong, cell by cell: all of it, of one cell what was found first."""
+        return self.faults.values()
 
     @property
     def failed_rows(self) -> int:
@@ -71,25 +73,31 @@ class Plan:
 
     def take(self, group: Group) -> None:
         """Decide about one product of the file. Nothing it finds wrong raises."""
-        self.rows += len(group.rows)
-        self.errors += [row.error for row in group.rows if row.error is not None]
-        rows = [row for row in group.rows if row.error is None]
+        rows = self._readable(group)
         if not rows:
             return
         product = self._product(group, rows)
-        if product is None and group.is_repeat:
+        is_refused = product is None and group.is_repeat
+        if is_refused:
             self._refuse(rows, "", "repeated_handle", "rows of one product must stand together")
-            return
         cells = self._product_cells(rows, product)
-        if cells is not None:
-            self._take_rows(rows, cells, product)
+        taken = self._variants(rows, product)
+        if cells is not None and taken and not is_refused:
+            self._take_variants(taken, cells, product)
 
     def refuse_whole(self, group: Group, refusal: Refusal) -> None:
         """Refuse a product that the database would not take."""
-        self.rows += len(group.rows)
-        self.errors += [row.error for row in group.rows if row.error is not None]
-        rows = [row for row in group.rows if row.error is None]
+        rows = self._readable(group)
         self._refuse(rows, refusal.column, refusal.code, refusal.detail)
+
+    def _readable(self, group: Group) -> list[Row]:
+        self.rows += len(group.rows)
+        self._note(*(error for row in group.rows for error in row.errors))
+        return [row for row in group.rows if not row.errors]
+
+    def _note(self, *errors: RowError) -> None:
+        for error in errors:
+            self.faults.setdefault((error.line, error.column), error)
 
     def _product(self, group: Group, rows: Sequence[Row]) -> Product | None:
         """Return the owner's product of the first known SKU, else the one with that slug."""
@@ -101,24 +109,25 @@ class Plan:
 
     def _product_cells(self, rows: Sequence[Row], product: Product | None) -> ProductCells | None:
         try:
-            cells = product_cells(rows[0], self.known.categories)
-            _check_status(rows[0], cells, product)
+            return product_cells(rows[0], self.known.categories, is_new=product is None)
         except BadRow as bad:
-            self.errors += bad.errors
+            self._note(*bad.errors)
             detail = f"line {rows[0].line}, the first of this product, is wrong"
             self._refuse(rows[1:], csv_format.NAME, "product_refused", detail)
             return None
-        return cells
 
-    def _take_rows(self, rows: Sequence[Row], cells: ProductCells, product: Product | None) -> None:
+    def _variants(self, rows: Sequence[Row], product: Product | None) -> list[VariantCells]:
         taken: list[VariantCells] = []
         for row in rows:
             try:
                 taken.append(self._variant(row, rows[0], product))
             except BadRow as bad:
-                self.errors += bad.errors
-        if not taken:
-            return
+                self._note(*bad.errors)
+        return taken
+
+    def _take_variants(
+        self, taken: Sequence[VariantCells], cells: ProductCells, product: Product | None
+    ) -> None:
         if _would_be_empty(taken, cells, product):
             detail = "an active product needs an active variant"
             self._refuse(taken, csv_format.ACTIVE, "last_variant", detail)
@@ -129,23 +138,18 @@ class Plan:
 
     def _variant(self, row: Row, first: Row, product: Product | None) -> VariantCells:
         sku = _sku(row)
-        self._check_sku(row, sku, product)
-        for column in csv_format.PRODUCT_COLUMNS:
-            cell = row.cells.get(column, "")
-            if cell.strip() and cell != first.cells[column]:
-                detail = f"line {first.line}, the first of this product, says something else"
-                raise BadRow(RowError(row.line, column, "differs", detail))
+        faults = [*self._sku_faults(row, sku, product), *_differences(row, first)]
         is_new = sku not in self.known.product_of_sku
-        return variant_cells(row, currency=self.known.currency, is_new=is_new)
+        return variant_cells(row, currency=self.known.currency, is_new=is_new, faults=faults)
 
-    def _check_sku(self, row: Row, sku: str, product: Product | None) -> None:
+    def _sku_faults(self, row: Row, sku: str, product: Product | None) -> Iterator[RowError]:
         known = self.known.product_of_sku
         if row.repeats_sku:
-            raise _bad_sku(row, "duplicate_sku", "an earlier line has this SKU")
-        if sku in known and known[sku] is None:
-            raise _bad_sku(row, "sku_taken", "another store's variant has this SKU")
-        if sku in known and known[sku] is not product:
-            raise _bad_sku(row, "sku_of_other_product", "another of your products has this SKU")
+            yield _bad_sku(row, "duplicate_sku", "an earlier line has this SKU")
+        elif sku in known and known[sku] is None:
+            yield _bad_sku(row, "sku_taken", "another store's variant has this SKU")
+        elif sku in known and known[sku] is not product:
+            yield _bad_sku(row, "sku_of_other_product", "another of your products has this SKU")
 
     def _create(self, taken: Sequence[VariantCells], cells: ProductCells) -> None:
         product_id, at = new_id(), now()
@@ -180,7 +184,7 @@ class Plan:
                 self._add_variant(product, each)
             elif self._update_variant(variant, each):
                 touched.add(each.line)
-        self.updated_rows += len(touched - {error.line for error in self.errors})
+        self.updated_rows += len(touched - {line for line, _ in self.faults})
         if is_changed or touched or len(product.variants) > count:
             self.changed[product.id] = product
 
@@ -190,7 +194,7 @@ class Plan:
         try:
             product.add_variant(variant)
         except TooManyVariants as error:
-            self.errors.append(RowError(cells.line, csv_format.SKU, error.code, error.detail))
+            self._note(RowError(cells.line, csv_format.SKU, error.code, error.detail))
             return
         self.shelves.append((variant, cells.variant))
         self.created_rows += 1
@@ -204,20 +208,14 @@ class Plan:
         except InvalidProduct as error:
             found = error.errors[0]
             refusal = RowError(cells.line, csv_format.PRICE, found.code, found.detail)
-            self.errors.append(refusal)
+            self._note(refusal)
             return False
         return True
 
     def _refuse(
         self, rows: Iterable[Row | VariantCells], column: str, code: str, detail: str
     ) -> None:
-        self.errors += [RowError(row.line, column, code, detail) for row in rows]
-
-
-def _check_status(row: Row, cells: ProductCells, product: Product | None) -> None:
-    if product is None and ProductStatus(cells.status or "DRAFT") not in _OPENING:
-        detail = "a new product is DRAFT or ACTIVE"
-        raise BadRow(RowError(row.line, csv_format.STATUS, "literal_error", detail))
+        self._note(*(RowError(row.line, column, code, detail) for row in rows))
 
 
 def _sku(row: Row) -> str:
@@ -228,8 +226,17 @@ def _sku_of(cells: VariantCells) -> str:
     return cells.variant.sku.casefold()
 
 
-def _bad_sku(row: Row, code: str, detail: str) -> BadRow:
-    return BadRow(RowError(row.line, csv_format.SKU, code, detail))
+def _bad_sku(row: Row, code: str, detail: str) -> RowError:
+    return RowError(row.line, csv_format.SKU, code, detail)
+
+
+def _differences(row: Row, first: Row) -> Iterator[RowError]:
+    """Yield where a row says something else of its product than the first one does."""
+    for column in csv_format.PRODUCT_COLUMNS:
+        cell = row.cells.get(column, "")
+        if cell.strip() and cell != first.cells[column]:
+            detail = f"line {first.line}, the first of this product, says something else"
+            yield RowError(row.line, column, "differs", detail)
 
 
 def _would_be_empty(

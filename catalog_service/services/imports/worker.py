@@ -16,7 +16,6 @@ from uuid import UUID
 import structlog
 from sqlalchemy.exc import IntegrityError
 
-from catalog_service.models.categories import Category, Hierarchy
 from catalog_service.models.imports import ImportStatus, ProductImport
 from catalog_service.models.products import Product
 from catalog_service.queries import categories as tree
@@ -27,7 +26,7 @@ from catalog_service.queries.imports import Lease
 from catalog_service.services.announcements import Announcements
 from catalog_service.services.imports import format as csv_format
 from catalog_service.services.imports import reader
-from catalog_service.services.imports.cells import CategoryNames
+from catalog_service.services.imports.categories import CategoryNames
 from catalog_service.services.imports.plan import Known, Plan, Refusal
 from catalog_service.services.imports.reader import Group
 from catalog_service.services.products.rules import (
@@ -180,7 +179,6 @@ class Importer:
         await self._announce(plan)
 
     async def _advance(self, session: WriteSession, row: ProductImport, plan: Plan) -> Lease:
-        errors = {(e.line, e.column): e for e in plan.errors}
         await queries.write_errors(
             session,
             [
@@ -191,7 +189,7 @@ class Importer:
                     "code": error.code,
                     "detail": error.detail,
                 }
-                for error in errors.values()
+                for error in plan.errors
             ],
         )
         until = self.clock() + timedelta(seconds=self.lease_s)
@@ -286,19 +284,9 @@ async def _known(
         owner=owner,
         product_of_sku={sku.casefold(): found.get(product_id) for sku, product_id, _ in sellers},
         product_of_slug={product.slug: product for product in found.values()},
-        categories=_names(await tree.all_categories(session)),
+        categories=CategoryNames.of(await tree.all_categories(session)),
         currency=currency,
     )
-
-
-def _names(categories: Sequence[Category]) -> CategoryNames:
-    hierarchy = Hierarchy(categories)
-    names: dict[str, UUID] = {}
-    for category in categories:
-        path = reversed(hierarchy.path(category.id))
-        words = (hierarchy.by_id[each].name.casefold() for each in path)
-        names[csv_format.CATEGORY_SEPARATOR.join(words)] = category.id
-    return CategoryNames(names | {category.slug: category.id for category in categories})
 
 
 async def _save(session: WriteSession, plan: Plan, actor_id: UUID) -> None:

@@ -2,13 +2,13 @@
 
 import re
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Final
 
+from babel import Locale
 from babel.dates import format_datetime
-from babel.numbers import format_currency, get_currency_precision
+from babel.numbers import parse_pattern
 
-from common_lib.money import Money
+from common_lib.money import Money, decimals, major_units
 
 LOCALE: Final = "en_IN"
 _NAME_LENGTH: Final = 120
@@ -39,9 +39,15 @@ def price(amount: Money) -> str:
 
 
 def price_of(minor: int, currency: str) -> str:
-    """Write minor units, which may be below zero, as money."""
-    major = Decimal(minor).scaleb(-get_currency_precision(currency))
-    return format_currency(major, currency, locale=LOCALE)
+    """Write minor units, which may be below zero, as money.
+
+    With the decimals of ISO 4217: CLDR's are those of cash, and would round some away.
+    """
+    locale = Locale.parse(LOCALE)
+    pattern = parse_pattern(locale.currency_formats["standard"].pattern)
+    pattern.frac_prec = (decimals(currency), decimals(currency))
+    major = major_units(minor, currency)
+    return pattern.apply(major, locale, currency=currency, currency_digits=False)
 
 
 def moment_in_words(moment: datetime) -> str:

@@ -41,7 +41,8 @@ async def test_the_example_file_imports_cleanly(shop: Shop) -> None:
         (",".join(COLUMNS).encode(), 422, "csv_empty"),
         (b"\n\n,,,\n", 422, "csv_empty"),
         (b"sku,price\nA,1\n", 422, "csv_header"),
-        (";".join(COLUMNS).encode() + b"\n", 422, "csv_header"),
+        (";".join(COLUMNS).encode() + b"\n", 422, "csv_empty"),
+        ("|".join(COLUMNS).encode() + b"\n", 422, "csv_header"),
         (",".join([*COLUMNS, "sku"]).encode() + b"\n", 422, "csv_header"),
         (",".join([*COLUMNS, "role"]).encode() + b"\n", 422, "csv_header"),
         (",".join([*COLUMNS, "attr."]).encode() + b"\n", 422, "csv_header"),
@@ -50,7 +51,9 @@ async def test_the_example_file_imports_cleanly(shop: Shop) -> None:
         (b"\x00" * 100, 422, "csv_header"),
         (b"PK\x03\x04\xff\xfe\x00", 400, "invalid_utf8"),
         (",".join(COLUMNS).encode() + b"\n" + b"\xff\xff" * 10, 400, "invalid_utf8"),
-        (",".join(COLUMNS).encode("utf-16"), 400, "invalid_utf8"),
+        (",".join(COLUMNS).encode("utf-16"), 422, "csv_empty"),
+        (",".join(COLUMNS).encode("utf-16-le"), 400, "invalid_utf8"),
+        (",".join(COLUMNS).encode("utf-32"), 400, "invalid_utf8"),
     ],
 )
 async def test_a_file_that_is_none_is_refused_at_once(

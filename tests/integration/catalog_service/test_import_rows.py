@@ -1,17 +1,20 @@
 """Products from the rows of CSV files: what is imported, and which rows are refused."""
 
+import csv
+import re
 from uuid import UUID
 
 import pytest
 
 from catalog_service.models import Category
 from common_lib.ids import new_id
-from tests.integration.catalog_service.conftest import Catalog
+from tests.integration.catalog_service.conftest import Catalog, OpenCatalog
 from tests.integration.catalog_service.csv_files import (
     Shop,
     counts,
     new_sku,
     problems,
+    read,
     work_off,
     written,
 )
@@ -100,6 +103,60 @@ async def test_a_category_may_be_named_by_its_path(shop: Shop) -> None:
     assert counts(report) == (1, 0, 0, 0)
 
 
+async def test_a_name_that_holds_the_separator_is_written_with_a_backslash(shop: Shop) -> None:
+    root, leaf = new_id(), new_id()
+    electronics = f"Electronics {root.hex[-6:]}"
+    await shop.catalog.save(
+        Category(id=root, parent_id=None, name=electronics, slug=root.hex),
+        Category(id=leaf, parent_id=root, name="Cables > 2 m", slug=leaf.hex),
+    )
+
+    report = await shop.carried_out(
+        shop.row(category=rf"{electronics} > Cables \> 2 m"),
+        shop.row(category=f"{electronics} > Cables > 2 m"),
+    )
+
+    assert problems(report) == [(3, "category", "unknown_category")]
+    assert "\\" in report["errors"][0]["detail"]
+    assert counts(report) == (1, 0, 0, 1)
+
+
+async def test_a_file_as_a_spreadsheet_saves_it_is_understood(shop: Shop) -> None:
+    """Excel in Europe: its separator line, empty columns, commas in numbers, UTF-16, CR LF."""
+    body = written(shop.row(price="1.499,00", product_name="Größe; L")).decode()
+    header, row = csv.reader(body.splitlines())
+    lines = ["sep=;", ";".join([*header, "", ""]), ";".join([*(f'"{c}"' for c in row), "", ""])]
+    report = await shop.carried_out_file("\r\n".join([*lines, ";" * 11, ""]).encode("utf-16"))
+
+    assert (problems(report), counts(report)) == ([], (1, 0, 0, 0))
+    (product,) = await shop.products()
+    assert (product.name, product.min_price_minor) == ("Größe; L", 149_900)
+
+
+@pytest.mark.parametrize(
+    ("currency", "written_as", "minor"), [("JPY", "1499", 1499), ("KWD", "1.499", 1499)]
+)
+async def test_prices_have_the_decimals_of_the_shops_currency_in_and_out(
+    open_catalog: OpenCatalog, currency: str, written_as: str, minor: int
+) -> None:
+    catalog = await open_catalog(currency=currency)
+    shop = await Shop.open(catalog)
+    report = await shop.carried_out(
+        shop.row(price=written_as), shop.row(price="1499.12345"), shop.row(currency="INR")
+    )
+
+    assert problems(report) == [
+        (3, "price", "decimal_parsing"),
+        (4, "currency", "unsupported_currency"),
+    ]
+    assert currency in report["errors"][0]["detail"]
+    (product,) = await shop.products()
+    assert product.min_price_minor == minor
+    sent = await shop.exported()
+    assert [each["price"] for each in read(sent)] == [written_as]
+    assert counts(await shop.carried_out_file(sent)) == (0, 0, 1, 0)
+
+
 # Broken rows
 
 
@@ -163,6 +220,39 @@ async def test_all_that_is_wrong_with_a_row_is_told_and_nothing_is_echoed(shop: 
     assert [column for _, column, _ in problems(report)] == ["price", "quantity", "sku"]
     assert "HYPERLINK" not in str(report)
     assert report["failedRows"] == 1
+
+
+async def test_every_fault_of_a_row_is_named_with_its_column_in_plain_words(shop: Shop) -> None:
+    """Faults of the product, of the variant, of the SKU and of the prices, all at once."""
+    first = shop.row(
+        category="no-such-category",
+        status="ARCHIVED",
+        product_name="",
+        sku="!",
+        variant_name="v" * 161,
+        price="1e3",
+        compare_at_price="1,000",
+        quantity="-1",
+        currency="USD",
+        attributes="colour",
+        active="perhaps",
+        reorder_level="few",
+    )
+    second = first | {"product_name": "Other", "description": "Silk"}
+
+    report = await shop.carried_out(first, second, shop.row())
+    report = await shop.report(report["id"], limit=100)
+
+    faults = {(line, column) for line, column, _ in problems(report)}
+    common = {"sku", "variant_name", "price", "compare_at_price", "quantity", "currency"}
+    common |= {"attributes", "active", "reorder_level"}
+    assert faults == {
+        *((2, column) for column in common | {"category", "status", "product_name"}),
+        *((3, column) for column in common | {"product_name", "description"}),
+    }
+    for error in report["errors"]:
+        assert not re.search(r"String|Input|\^|Field|should", error["detail"]), error
+    assert counts(report) == (1, 0, 0, 2)
 
 
 async def test_rows_that_cannot_be_read_cost_themselves_alone(shop: Shop) -> None:

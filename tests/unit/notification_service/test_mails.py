@@ -260,6 +260,8 @@ def test_any_text_becomes_one_line_within_its_limit(text: str) -> None:
         (Money(amount=10**12 - 1), "₹9,99,99,99,999.99"),
         (Money(amount=1234, currency="USD"), "$12.34"),
         (Money(amount=1234, currency="JPY"), "JP¥1,234"),
+        (Money(amount=1_234_567, currency="KWD"), "KWD1,234.567"),
+        (Money(amount=1_234_567, currency="IQD"), "IQD1,234.567"),
     ],
 )
 def test_prices_are_written_as_in_india(amount: Money, shown: str) -> None:
