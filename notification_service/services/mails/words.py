@@ -47,7 +47,7 @@ def price_of(minor: int, currency: str) -> str:
     pattern = parse_pattern(locale.currency_formats["standard"].pattern)
     pattern.frac_prec = (decimals(currency), decimals(currency))
     major = major_units(minor, currency)
-    return pattern.apply(major, locale, currency=currency, currency_digits=False)
+    return str(pattern.apply(major, locale, currency=currency, currency_digits=False))
 
 
 def moment_in_words(moment: datetime) -> str:
