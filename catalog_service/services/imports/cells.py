@@ -143,9 +143,10 @@ class _Reading:
     def currency(self, wanted: str) -> None:
         named = self.text(csv_format.CURRENCY).upper() or wanted
         if named != wanted:
-            is_code = _CURRENCY.fullmatch(named)
-            code = "unsupported_currency" if is_code else "string_pattern_mismatch"
-            self.refuse(csv_format.CURRENCY, code, f"prices are in {wanted}")
+            kind = "unsupported_currency"
+            if _CURRENCY.fullmatch(named) is None:
+                kind = "string_pattern_mismatch"
+            self.refuse(csv_format.CURRENCY, kind, f"prices are in {wanted}")
 
     def price(self, column: str, currency: str) -> int:
         return self._number(column, lambda text: minor_units(text, currency))
