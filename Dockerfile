@@ -21,6 +21,7 @@ COPY order_service order_service
 COPY notification_service notification_service
 COPY gateway gateway
 COPY shop shop
+COPY storefront storefront
 COPY deploy/container container
 COPY docs/problems.md docs/problems.md
 COPY localstack-init.sh ./

@@ -38,6 +38,13 @@ _ALLOWED: Final = (
 class MethodNotAllowed(Rejected):
     code = "method_not_allowed"
     title = "This path does not answer to that method"
+    allow = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+
+
+class OnlyRead(MethodNotAllowed):
+    """A page is read and nothing else."""
+
+    allow = b"GET, HEAD"
 
 
 class Crashed(DomainError):
@@ -84,7 +91,7 @@ def problem_headers(error: DomainError, status: int, length: int) -> list[Header
     if status == 401:  # noqa: PLR2004
         headers.append((b"www-authenticate", b"Bearer"))
     if isinstance(error, MethodNotAllowed):
-        headers.append((b"allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"))
+        headers.append((b"allow", error.allow))
     return headers
 
 

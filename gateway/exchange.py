@@ -15,7 +15,7 @@ from common_lib.problems import BodyTooLarge, UnsupportedMediaType
 from common_lib.telemetry import bound_trace, current_trace, flow_step
 from gateway import auth, bodies
 from gateway.accounts import METHODS, account
-from gateway.answers import Crashed, MethodNotAllowed, RateLimited
+from gateway.answers import Crashed, MethodNotAllowed, OnlyRead, RateLimited
 from gateway.connection import ClientGone, ClientLink, Connection
 from gateway.edge import EXTENSION
 from gateway.headers import (
@@ -28,7 +28,7 @@ from gateway.headers import (
 from gateway.parts import Gateway
 from gateway.pool import Call
 from gateway.reply import Reply
-from gateway.routes import Route
+from gateway.routes import PAGES, Route
 
 log = structlog.get_logger(__name__)
 
@@ -158,6 +158,8 @@ class Exchange:
             raise MethodNotAllowed
         if route is None:
             raise NotFound
+        if route is PAGES:
+            raise OnlyRead
         if self._gateway.in_flight > self._gateway.settings.max_in_flight:
             SHED.inc()
             raise Overloaded(retry_after_s=1)

@@ -25,6 +25,7 @@ from gateway.proxy import Proxy
 from gateway.redis_pipe import RedisPipe
 from gateway.routes import CATALOG, NOTIFICATION, ORDER, USER
 from gateway.settings import GatewaySettings
+from gateway.storefront import Storefront
 
 NAME: Final = "gateway"
 _SWEEP_S: Final = 0.25
@@ -45,7 +46,8 @@ def build_app(settings: GatewaySettings) -> Proxy:
         return has_docs and _DOCS.fullmatch(raw_path) is not None
 
     app = create_app(settings, NAME, routes=pages.routes(), lifespan=_lifespan)
-    return Proxy(app, is_local)
+    storefront = Storefront(settings.image_origins, is_production=settings.is_production)
+    return Proxy(app, is_local, storefront)
 
 
 @asynccontextmanager

@@ -65,6 +65,9 @@ ROUTES: Final = (
     Route("/unsubscribe", NOTIFICATION, has_children=False),
 )
 
+# What the gateway itself has for browsers: no upstream is asked.
+PAGES: Final = Route("/storefront", "")
+
 # RFC 3986 segments without `;`; of the escapes not those for controls, `%`, `.`, `/`, `;`, `\`.
 _SEGMENT: Final = (
     rb"(?!\.{1,2}(?:/|$))"

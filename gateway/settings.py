@@ -2,6 +2,7 @@
 
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, ClassVar
+from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
@@ -37,6 +38,10 @@ class GatewaySettings(ServiceSettings):
     # The catalog reads the same variable.
     import_max_bytes: Annotated[int, Field(gt=0)] = 10 * 1024 * 1024
 
+    # Where the pages may show pictures from; the catalog reads the same two.
+    image_bucket: str = "shop-images"
+    image_public_url: str = ""
+
     connect_timeout_s: float = 1.0
     upstream_timeout_s: float = 15.0
     # Below the services' keep-alive time: a connection is dropped here before it is closed there.
@@ -56,3 +61,10 @@ class GatewaySettings(ServiceSettings):
     def _split_networks(cls, value: object) -> object:
         parts = split_list(value)
         return tuple(ip_network(part) for part in parts) if isinstance(parts, tuple) else parts
+
+    @property
+    def image_origins(self) -> tuple[str, ...]:
+        """The origin of the pictures' addresses, as the catalog makes them."""
+        bucket = f"https://{self.image_bucket}.s3.{self.aws_region}.amazonaws.com"
+        parts = urlsplit(self.image_public_url or self.aws_endpoint_url or bucket)
+        return (f"{parts.scheme}://{parts.netloc}",)

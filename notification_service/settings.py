@@ -1,13 +1,20 @@
 """What the notification service reads from its environment."""
 
+from collections.abc import Iterator
 from typing import Annotated, ClassVar, Final
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from common_lib.settings import DatabaseSettings
+from common_lib.settings.production import public_url_faults
 
 # Connecting to SES, and noting the outcome.
 LEASE_MARGIN_S: Final = 4.0
+
+
+def _without_slash(url: str) -> str:
+    """Links are made by adding a path."""
+    return url.rstrip("/")
 
 
 class Settings(DatabaseSettings):
@@ -18,11 +25,18 @@ class Settings(DatabaseSettings):
     mail_sender: str = "noreply@ecommerce.com"
     ops_address: str = "ops@ecommerce.com"
     brand: str = "The Shop"
-    storefront_url: str = "http://localhost:8080"
+    # Where the gateway is reached by those who read mails: it serves the pages that links lead to.
+    storefront_url: Annotated[
+        str, Field(pattern=r"^https?://[^\s/?#]+[^\s?#]*$"), AfterValidator(_without_slash)
+    ] = "http://localhost:8080"
 
     consumer_visibility_s: Annotated[int, Field(gt=0, le=900)] = 60
     mail_timeout_s: Annotated[float, Field(gt=0, le=30)] = 8.0
     dead_letter_check_s: Annotated[float, Field(gt=0)] = 30.0
+
+    def production_faults(self) -> Iterator[str]:
+        yield from super().production_faults()
+        yield from public_url_faults("SHOP_STOREFRONT_URL", self.storefront_url)
 
     @property
     def mail_lease_s(self) -> float:

@@ -55,6 +55,15 @@ def plain_http_faults(variable: str, url: str | None) -> Iterator[str]:
         )
 
 
+def public_url_faults(variable: str, url: str) -> Iterator[str]:
+    """Look at an address that customers are given: it must be theirs to reach, and encrypted."""
+    parts = urlsplit(url)
+    if parts.hostname in _LOOPBACK:
+        yield f"{variable} leads to this machine only: set it to the shop's public address"
+    elif parts.scheme != "https":
+        yield f"{variable} is plain http: links in mails carry tokens, use https"
+
+
 def key_file_faults(variable: str, file: Path | None) -> Iterator[str]:
     """Look at a key file; one that is missing is told of by whoever reads it."""
     try:

@@ -152,7 +152,6 @@ async def test_nothing_is_read_after_an_upgrade(door: Door, upstream: Upstream) 
         "/docs",
         "/redoc",
         "/nothing",
-        "/",
         "http://s/internal/x",
         "http://s/metrics",
         "*",

@@ -1,6 +1,7 @@
 """What the Dockerfile promises, read from the file itself."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,15 @@ def test_every_package_is_copied_and_let_through_to_the_builder() -> None:
     assert copied >= PACKAGES
     assert copied == let_through
     assert all((ROOT / source).exists() for source in copied)
+
+
+def test_the_pages_are_in_the_image_and_in_the_wheel() -> None:
+    copied = {line.split()[1] for line in stages()[0] if line.startswith("COPY ")}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
+
+    assert "storefront" in copied
+    assert set(wheel["packages"]) == PACKAGES | {"storefront"}
 
 
 def test_labels_name_the_image() -> None:
