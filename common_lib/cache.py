@@ -14,9 +14,13 @@ import structlog
 from prometheus_client import Counter
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
+from redis.asyncio.connection import Connection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.maint_notifications import MaintNotificationsConfig
+
+from common_lib.sockets import has_news
 
 log = structlog.get_logger(__name__)
 
@@ -48,10 +52,22 @@ end
 CACHE_READS = Counter("cache_reads_total", "Cache look-ups", ["cache", "level"])
 
 
+class WatchedConnection(Connection):
+    """A connection whose end at rest is noticed before the next command is sent over it."""
+
+    async def can_read(self) -> bool:
+        """Say whether there is something unasked, such as the end; the pool then connects anew."""
+        writer = self._writer
+        if writer is not None and (writer.transport.is_closing() or has_news(writer.transport)):
+            return True
+        return bool(await super().can_read())
+
+
 def create_redis(url: str, *, timeout_s: float = 0.1, max_connections: int = 256) -> Redis:
     """Return a client that gives up after `timeout_s` and never repeats a command.
 
-    redis-py's default of ten retries runs a DECRBY eleven times when answers are lost.
+    redis-py's default of ten retries runs a DECRBY eleven times when answers are lost. Its notices
+    of maintenance, on by default since 8.0, let its pool take dead connections for sound ones.
     """
     client: Redis = Redis.from_url(
         url,
@@ -60,7 +76,11 @@ def create_redis(url: str, *, timeout_s: float = 0.1, max_connections: int = 256
         max_connections=max_connections,
         retry=Retry(NoBackoff(), 0),
         health_check_interval=0,
+        maint_notifications_config=MaintNotificationsConfig(enabled=False),
     )
+    pool = client.connection_pool
+    if pool.connection_class is Connection:  # with TLS a ticket may lie unread: that is no end
+        pool.connection_class = WatchedConnection
     return client
 
 

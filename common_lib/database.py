@@ -23,6 +23,7 @@ from sqlalchemy.types import TypeDecorator
 
 from common_lib.errors import CommitUnknown, Unavailable
 from common_lib.settings import DatabaseSettings
+from common_lib.sockets import has_news
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
@@ -299,6 +300,7 @@ def _engine(url: str, settings: DatabaseSettings) -> AsyncEngine:
         connect_args={"charset": "utf8mb4", "async_creator_fn": _connect},
     )
     event.listen(engine.sync_engine, "connect", _prepare_connection)
+    event.listen(engine.sync_engine, "checkout", _refuse_dead)
     return engine
 
 
@@ -306,6 +308,18 @@ async def _connect(**options: Any) -> Any:
     """Connect and log in within the time-out; asyncmy's own covers the TCP handshake alone."""
     async with asyncio.timeout(_CONNECT_TIMEOUT_S):
         return await asyncmy.connect(**options)
+
+
+def _refuse_dead(connection: Any, record: object, proxy: object) -> None:
+    """Let the pool replace a connection that ended while it rested, before it is used.
+
+    The server says nothing unasked but its farewell (ER_CLIENT_INTERACTION_TIMEOUT), so whatever
+    there is to read is the end. It costs no round trip, as the pool's own ping would.
+    """
+    del record, proxy
+    transport = connection.driver_connection._transport  # noqa: SLF001 - it has no question for it
+    if transport is None or transport.is_closing() or has_news(transport):
+        raise DisconnectionError("the connection ended while it rested")
 
 
 def _prepare_connection(connection: Any, record: object) -> None:

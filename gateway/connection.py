@@ -12,7 +12,7 @@ import httptools
 
 from common_lib.errors import Unavailable
 from common_lib.http_client import CallTimedOut
-from common_lib.runtime.sockets import has_news, unacknowledged_bytes
+from common_lib.sockets import has_news, unacknowledged_bytes
 
 Header = tuple[bytes, bytes]
 

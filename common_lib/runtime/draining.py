@@ -19,7 +19,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from common_lib.runtime.sockets import has_news, ignore_new_connections, is_readable
+from common_lib.sockets import has_news, ignore_new_connections, is_readable
 
 log = structlog.get_logger(__name__)
 

@@ -60,6 +60,7 @@ class PaymentProvider:
             "/v1/payments",
             json=body,
             headers={"idempotency-key": key},
+            is_idempotent=True,
             timeout_s=self._timeout_s,
         )
         return _reply(answer)
@@ -78,6 +79,7 @@ class PaymentProvider:
             f"/v1/payments/{payment_id}/refunds",
             json={"amount": amount.amount, "currency": amount.currency},
             headers={"idempotency-key": key},
+            is_idempotent=True,
             timeout_s=self._timeout_s,
         )
         if answer.status not in (200, 201):

@@ -213,3 +213,59 @@ async def _can_mark(database: Database) -> bool:
     except Unavailable:
         return False
     return True
+
+
+async def _use(database: Database, use: str) -> None:
+    if use == "ping":
+        await database.ping()
+    elif use == "transact":
+        await database.transact(lambda session: session.scalar(sa.text("SELECT 1")))
+    elif use == "driver":
+        async with database.driver() as raw, raw.cursor() as cursor:
+            await cursor.execute("SELECT 1")
+    else:
+        async with database.read() as session:
+            await session.scalar(sa.text("SELECT 1"))
+
+
+@pytest.mark.parametrize("use", ["ping", "transact", "driver", "read"])
+async def test_connections_that_died_at_rest_are_replaced_before_they_are_used(
+    proxied: Database, proxy: Proxy, use: str
+) -> None:
+    """The server was started again; minutes later each of the pool's four is wanted."""
+    all_there = asyncio.Barrier(4)
+
+    async def occupy() -> None:
+        async with proxied.connection():
+            await all_there.wait()
+
+    for _ in range(2):
+        await asyncio.gather(*(occupy() for _ in range(4)))
+        proxy.drop_all()
+        await eventually(lambda: not proxy._clients, what="the connections to be dead")
+
+        await asyncio.gather(*(_use(proxied, use) for _ in range(4)))
+
+    assert proxy.accepted >= 6
+
+
+async def test_a_connection_the_server_killed_at_rest_is_replaced_before_it_is_used(
+    database: Database, open_database: Callable[[str], Database]
+) -> None:
+    """With its farewell in the socket: a session that was idle for too long, or KILL."""
+    url = database.writer.url.render_as_string(hide_password=False)
+    killer = open_database(url)
+    async with database.connection() as connection:
+        number = await connection.scalar(sa.text("SELECT CONNECTION_ID()"))
+    async with killer.connection() as connection:
+        await connection.execute(sa.text(f"KILL {number}"))
+
+        async def is_gone() -> bool:
+            query = sa.text(
+                "SELECT COUNT(*) FROM information_schema.processlist WHERE id = :number"
+            )
+            return not await connection.scalar(query, {"number": number})
+
+        await eventually(is_gone, what="the connection to be killed")
+
+    await database.ping()

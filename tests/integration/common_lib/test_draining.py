@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from common_lib.runtime.sockets import ignore_new_connections
+from common_lib.sockets import ignore_new_connections
 from shop.stack.ports import LOOPBACK
 from tests.waiting import eventually
 
