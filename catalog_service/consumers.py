@@ -11,6 +11,7 @@ from catalog_service.models.inventory import ReservationStatus
 from catalog_service.services import erasures, indexing, people
 from catalog_service.services.announcements import Announcements
 from catalog_service.services.reservations import Moved, consume, move
+from catalog_service.services.store_news import tell_of_order
 from common_lib.consumer import Handler, Process, with_inbox
 from common_lib.database import Database, WriteSession
 from common_lib.events import Envelope, Event, event_from
@@ -78,12 +79,18 @@ async def _created(session: WriteSession, event: OrderEvent) -> Moved:
 
 
 async def _confirmed(session: WriteSession, event: OrderEvent) -> Moved:
-    return await consume(session, event.reservation_id, buyer_id=event.user_id)
+    moved = await consume(session, event.reservation_id, buyer_id=event.user_id)
+    # One that was cancelled before it was heard of here is not to be sent.
+    if isinstance(event, OrderConfirmed) and moved.status is ReservationStatus.CONSUMED:
+        await tell_of_order(session, event)
+    return moved
 
 
 async def _cancelled(session: WriteSession, event: OrderEvent) -> Moved:
     reason = event.reason[:64] if isinstance(event, OrderCancelled) else None
     released = ReservationStatus.RELEASED
+    if isinstance(event, OrderCancelled):
+        await tell_of_order(session, event)
     return await move(session, event.reservation_id, released, reason=reason)
 
 

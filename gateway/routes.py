@@ -27,6 +27,8 @@ class Route:
     is_webhook: bool = False
     # A file of this type is taken by POST, larger than other bodies and never held whole.
     file_type: bytes | None = None
+    # What lies below it at another upstream: `{}` in its prefix stands for any one segment.
+    nested: "Route | None" = None
 
     @property
     def path(self) -> str:
@@ -41,7 +43,7 @@ ROUTES: Final = (
     Route("/api/products/import", CATALOG, has_children=False, file_type=b"text/csv"),
     Route("/api/products", CATALOG),
     Route("/api/categories", CATALOG),
-    Route("/api/sellers", CATALOG),
+    Route("/api/sellers", CATALOG, nested=Route("/api/sellers/{}/orders", ORDER)),
     Route("/api/reviews", CATALOG),
     Route("/api/wishlists", CATALOG),
     Route("/api/inventory", CATALOG),
@@ -88,9 +90,19 @@ _PATH: Final = re.compile(
 )
 
 
+_NESTED: Final = {
+    route.prefix: re.compile(re.escape(route.nested.prefix.encode()).replace(rb"\{\}", _SEGMENT))
+    for route in ROUTES
+    if route.nested is not None
+}
+
+
 def match(raw_path: bytes) -> Route | None:
     """Return the route of a path as it came over the wire, or None where there is none."""
     found = _PATH.fullmatch(raw_path)
     if found is None:
         return None
-    return _BY_PREFIX[found[1] or found[2]]
+    route = _BY_PREFIX[found[1] or found[2]]
+    if route.nested is not None and _NESTED[route.prefix].fullmatch(raw_path):
+        return route.nested
+    return route

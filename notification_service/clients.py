@@ -1,15 +1,20 @@
-"""E-mail out, by SES."""
+"""E-mail out, by SES; and whom to write to, from the user service."""
 
 import contextlib
 import importlib
+import time
+from collections import OrderedDict
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Final, Self
+from uuid import UUID
 
 import structlog
 from botocore.exceptions import BotoCoreError, ClientError
 
 from common_lib.bus import aws_client_arguments, aws_client_config
 from common_lib.errors import Rejected, Unavailable
+from common_lib.http_client import HttpClient
 from notification_service.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -20,6 +25,8 @@ _ABOUT_THIS_MAIL: Final = frozenset(
     {"MessageRejected", "InvalidParameterValue", "ValidationError", "InvalidParameter"}
 )
 _CHARSET: Final = "UTF-8"
+_KNOWN_FOR_S: Final = 60.0
+_MAX_KNOWN: Final = 10_000
 
 
 class MailRefused(Rejected):
@@ -35,6 +42,43 @@ class Mail:
     subject: str
     html: str
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """Whom to write to, as the user service knows the person."""
+
+    email: str
+    full_name: str
+
+
+class People:
+    """Asks the user service for addresses; each is kept for a minute."""
+
+    def __init__(self, http: HttpClient) -> None:
+        self._http = http
+        self._known: OrderedDict[UUID, tuple[float, Contact]] = OrderedDict()
+
+    async def contact(self, user_id: UUID) -> Contact | None:
+        """Return the contact, None for an account that is gone. Raises Unavailable."""
+        known = self._known.get(user_id)
+        if known is not None and known[0] > time.monotonic():
+            return known[1]
+        answer = await self._http.request(
+            "GET", f"/internal/users/{user_id}/contact", is_idempotent=True
+        )
+        if answer.status == HTTPStatus.NOT_FOUND:
+            return None
+        if answer.status != HTTPStatus.OK:
+            raise Unavailable("the user service does not answer", retry_after_s=1)
+        body = answer.json()
+        return self._remember(user_id, Contact(body["email"], body["fullName"]))
+
+    def _remember(self, user_id: UUID, contact: Contact) -> Contact:
+        self._known[user_id] = (time.monotonic() + _KNOWN_FOR_S, contact)
+        if len(self._known) > _MAX_KNOWN:
+            self._known.popitem(last=False)
+        return contact
 
 
 class MailSender:

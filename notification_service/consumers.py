@@ -10,9 +10,11 @@ from common_lib.bus import Bus, ReceivedMessage
 from common_lib.clock import now
 from common_lib.consumer import Process
 from common_lib.events import Envelope, InvalidEvent, event_from, parse_envelope
+from common_lib.events.catalog import MemberEvent
 from common_lib.events.orders import OrderCreated
 from common_lib.events.users import UserDeleted
 from common_lib.telemetry import flow_step
+from notification_service.clients import People
 from notification_service.services.mails import House, compose
 from notification_service.services.notifications import Notifications
 
@@ -20,7 +22,7 @@ QUEUE: Final = "notification-queue"
 DEAD_LETTERS: Final = "notification-dlq"
 
 
-def mail_process(notifications: Notifications, house: House) -> Process:
+def mail_process(notifications: Notifications, house: House, people: People) -> Process:
     """Return what the consumer does with an event.
 
     An unknown type raises InvalidEvent: the message ends in the dead letter queue.
@@ -31,6 +33,11 @@ def mail_process(notifications: Notifications, house: House) -> Process:
         event = event_from(envelope)
         if isinstance(event, UserDeleted):
             await notifications.forget(event.user_id)
+        if isinstance(event, MemberEvent):
+            reader = await people.contact(event.user_id)
+            if reader is None:
+                return
+            event = event.model_copy(update={"email": reader.email, "full_name": reader.full_name})
         notice = compose(event, house)
         if envelope.event_type == OrderCreated.event_type:
             on_the_way = received_at - envelope.occurred_at

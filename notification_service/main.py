@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final
 
 from fastapi import FastAPI
 
@@ -13,9 +12,7 @@ from common_lib.runtime import Check, create_app, serve
 from common_lib.settings.start import told_plainly
 from notification_service import api
 from notification_service.services.notifications import NotificationLogs
-from notification_service.settings import Settings
-
-NAME: Final = "notification-service"
+from notification_service.settings import NAME, Settings
 
 
 def build_app(settings: Settings) -> FastAPI:

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field
 from common_lib.settings import DatabaseSettings
 from common_lib.settings.production import public_url_faults
 
+NAME: Final = "notification-service"
 # Connecting to SES, and noting the outcome.
 LEASE_MARGIN_S: Final = 4.0
 

@@ -44,6 +44,7 @@ class Settings(DatabaseSettings):
 
     max_open_unpaid_orders: Annotated[int, Field(gt=0, le=10_000)] = 5
     unpaid_order_ttl_s: PositiveInt = 30 * 60
+    unpaid_reminder_s: Annotated[int, Field(ge=0)] = 10 * 60
     in_flight_ttl_ms: PositiveInt = 30_000
     contact_cache_ttl_s: PositiveInt = 60
 

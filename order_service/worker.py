@@ -15,6 +15,7 @@ from order_service.consumers import QUEUE, cart_events
 from order_service.queries.placing import SOURCE
 from order_service.services.erasures import Erasures
 from order_service.services.partitions import keep_partitions_ahead
+from order_service.services.reminders import Reminders
 from order_service.services.waking import whenever_woken
 from order_service.services.wiring import UseCases, use_cases
 from order_service.settings import WorkerSettings
@@ -47,6 +48,9 @@ def _worker(settings: WorkerSettings, cases: UseCases, bus: Bus) -> Worker:
                 redis, settings.payment_poll_s, cases.provider_calls.work_off
             ),
             "unpaid": every(settings.unpaid_sweep_s, cases.orders.expire_unpaid),
+            "reminders": every(
+                settings.unpaid_sweep_s, Reminders.of(settings, database, redis).work_off
+            ),
             "partitions": every(
                 settings.partition_check_s, lambda: keep_partitions_ahead(database, now())
             ),

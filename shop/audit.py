@@ -195,7 +195,7 @@ RULES: Final = (
         "  WHEN o.payment_method = 'COD' AND o.status <> 'DELIVERED' THEN 0"
         "  ELSE o.total_minor END"
         " AND NOT (o.status IN ('CONFIRMED', 'PROCESSING', 'SHIPPED', 'DELIVERED')"
-        "  AND COALESCE(p.kept, 0) BETWEEN 0 AND o.total_minor"
+        "  AND COALESCE(p.kept, 0) BETWEEN 1 AND o.total_minor"
         "  AND EXISTS (SELECT 1 FROM payments r WHERE r.order_id = o.id AND r.refunded_minor > 0))",
     ),
     Rule(

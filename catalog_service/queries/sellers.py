@@ -29,6 +29,12 @@ async def seller_by_id(session: AnySession, seller_id: UUID) -> Seller | None:
     return await session.get(Seller, seller_id)
 
 
+async def sellers_by_id(session: AnySession, seller_ids: Sequence[UUID]) -> Sequence[Seller]:
+    """Return these stores, in id order."""
+    select = sa.select(Seller).where(Seller.id.in_(seller_ids)).order_by(Seller.id)
+    return (await session.scalars(select)).all()
+
+
 async def lock_seller_to_change(session: WriteSession, seller_id: UUID) -> Seller | None:
     select = sa.select(Seller).where(Seller.id == seller_id).with_for_update()
     return (await session.scalars(select)).one_or_none()

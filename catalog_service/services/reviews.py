@@ -29,12 +29,15 @@ from catalog_service.schemas.reviews import (
 )
 from catalog_service.services import erasures
 from catalog_service.services.products.rules import tell_of_change
+from catalog_service.settings import SERVICE
 from common_lib.auth import Principal
 from common_lib.clock import now
 from common_lib.cursors import decode_cursor, encode_cursor
 from common_lib.database import AnySession, Database, WriteSession, is_duplicate_key
 from common_lib.errors import Conflict, Forbidden, NotFound
+from common_lib.events.catalog import ReviewApproved, ReviewEvent, ReviewRejected
 from common_lib.ids import new_id
+from common_lib.outbox import enqueue
 
 STARS: Final = range(1, 6)
 _APPROVED: Final = "reviews"
@@ -128,7 +131,7 @@ async def delete(database: Database, principal: Principal, review_id: UUID) -> C
 async def moderate(
     database: Database, principal: Principal, review_id: UUID, body: VerdictIn
 ) -> Changed:
-    """Approve or reject a review. The same verdict again changes nothing.
+    """Approve or reject a review; its author is told. The same verdict again changes nothing.
 
     Raises NotFound or IllegalReviewMove.
     """
@@ -139,6 +142,7 @@ async def moderate(
         if review.status is verdict:
             return Changed(review)
         review.moderate(verdict, note=body.note, by=principal.user_id, at=now())
+        await enqueue(session, _verdict(product, review), source=SERVICE)
         return Changed(review, await _rate(session, product))
 
     return await database.transact(work)
@@ -198,6 +202,18 @@ async def _lock(session: WriteSession, review_id: UUID) -> tuple[Product, Review
     if product is None or review is None:
         raise NotFound
     return product, review
+
+
+def _verdict(product: Product, review: Review) -> ReviewEvent:
+    about = {
+        "user_id": review.user_id,
+        "review_id": review.id,
+        "product_id": product.id,
+        "product_name": product.name,
+    }
+    if review.status is ReviewStatus.APPROVED:
+        return ReviewApproved.model_validate(about)
+    return ReviewRejected.model_validate(about | {"note": review.moderation_note})
 
 
 async def _rate(session: WriteSession, product: Product) -> bool:

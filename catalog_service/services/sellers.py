@@ -18,6 +18,7 @@ from catalog_service.schemas.sellers import (
     StorePage,
 )
 from catalog_service.services import erasures
+from catalog_service.services.store_news import tell_of_decision
 from common_lib.auth import Principal
 from common_lib.clock import now
 from common_lib.cursors import decode_cursor, encode_cursor
@@ -109,6 +110,8 @@ async def update(
 async def set_status(database: Database, seller_id: UUID, status: SellerStatus) -> Seller:
     """Approve, suspend or reinstate a store. Safe to repeat. Raises NotFound or IllegalStoreMove.
 
+    Its owner is told, once for each change.
+
     What follows from it (the owner's role, the products on the shelf) is noted in this transaction
     or can be seen from the rows, and is carried out after it.
     """
@@ -117,7 +120,9 @@ async def set_status(database: Database, seller_id: UUID, status: SellerStatus) 
         seller = await lock_seller_to_change(session, seller_id)
         if seller is None:
             raise NotFound
-        seller.change_status(status, now())
+        before = seller.status
+        if seller.change_status(status, now()):
+            await tell_of_decision(session, seller, before)
         return seller
 
     return await database.transact(work)

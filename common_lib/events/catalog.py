@@ -4,6 +4,7 @@ from typing import ClassVar
 from uuid import UUID
 
 from common_lib.events.envelope import Event, EventPart, Topic
+from common_lib.events.orders import OrderLine
 from common_lib.money import Money
 
 
@@ -70,3 +71,88 @@ class ProductUpdated(ProductEvent):
     event_type: ClassVar[str] = "PRODUCT_UPDATED"
 
     variants: tuple[VariantPrice, ...] = ()
+
+
+class MemberEvent(Event):
+    """News for a user whom the catalog knows by id alone.
+
+    `email` and `full_name` do not travel: whoever writes to the user asks for them and fills in.
+    """
+
+    topic: ClassVar[Topic] = Topic.CATALOG_EVENTS
+
+    user_id: UUID
+    email: str | None = None
+    full_name: str | None = None
+
+
+class StoreEvent(MemberEvent):
+    """News for the owner of a store."""
+
+    store_id: UUID
+    store_name: str
+
+    @property
+    def key(self) -> str:
+        return str(self.store_id)
+
+
+class StoreApproved(StoreEvent):
+    event_type: ClassVar[str] = "STORE_APPROVED"
+
+
+class StoreRejected(StoreEvent):
+    """An application was turned down."""
+
+    event_type: ClassVar[str] = "STORE_REJECTED"
+
+
+class StoreSuspended(StoreEvent):
+    event_type: ClassVar[str] = "STORE_SUSPENDED"
+
+
+class StoreReinstated(StoreEvent):
+    event_type: ClassVar[str] = "STORE_REINSTATED"
+
+
+class StoreOrderEvent(StoreEvent):
+    """About the store's part of an order: its own lines and what they cost before any discount."""
+
+    order_id: UUID
+    order_number: str
+    lines: tuple[OrderLine, ...]
+    total: Money
+
+
+class StoreOrderReceived(StoreOrderEvent):
+    """The order is paid, or to be paid in cash: the goods are to be sent."""
+
+    event_type: ClassVar[str] = "STORE_ORDER_RECEIVED"
+
+
+class StoreOrderCancelled(StoreOrderEvent):
+    """An order that was to be sent is not to be sent any more."""
+
+    event_type: ClassVar[str] = "STORE_ORDER_CANCELLED"
+
+
+class ReviewEvent(MemberEvent):
+    """A moderator's verdict, for the author."""
+
+    review_id: UUID
+    product_id: UUID
+    product_name: str
+
+    @property
+    def key(self) -> str:
+        return str(self.review_id)
+
+
+class ReviewApproved(ReviewEvent):
+    event_type: ClassVar[str] = "REVIEW_APPROVED"
+
+
+class ReviewRejected(ReviewEvent):
+    event_type: ClassVar[str] = "REVIEW_REJECTED"
+
+    note: str = ""

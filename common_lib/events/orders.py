@@ -122,6 +122,7 @@ class OrderDelivered(OrderEvent):
 class OrderCancelled(OrderEvent):
     event_type: ClassVar[str] = "ORDER_CANCELLED"
 
+    # The lines are those that sellers had been told to send.
     reason: str
     because: CancelledBecause | None = None
     refund: Money | None = None

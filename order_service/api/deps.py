@@ -80,6 +80,10 @@ async def _path_order(order_id: str) -> UUID:
     return parse_id(order_id)
 
 
+async def _path_seller(seller_id: str) -> UUID:
+    return parse_id(seller_id)
+
+
 async def _path_payment(payment_id: str) -> UUID:
     return parse_id(payment_id)
 
@@ -91,6 +95,7 @@ Paged = Annotated[PageWish, Depends(_page_wish)]
 PathUser = Annotated[UUID, Depends(_path_user)]
 PathVariant = Annotated[UUID, Depends(_path_variant)]
 PathOrder = Annotated[UUID, Depends(_path_order)]
+PathSeller = Annotated[UUID, Depends(_path_seller)]
 PathPayment = Annotated[UUID, Depends(_path_payment)]
 KeyHeader = Annotated[str | None, Header(alias="Idempotency-Key")]
 Buyer = Annotated[Principal, Depends(require_role(*BUYERS))]

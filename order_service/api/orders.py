@@ -1,10 +1,12 @@
 """Orders over HTTP."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import ValidationError
+from pydantic import AwareDatetime, Field, ValidationError
 from starlette.background import BackgroundTask
 
 from common_lib.auth import (
@@ -15,7 +17,6 @@ from common_lib.auth import (
     current_user,
     require_service,
 )
-from common_lib.clock import rfc3339
 from common_lib.idempotency import KeyState, key_from
 from common_lib.problems import PROBLEM_JSON, StrictRoute, parse_id, read_json
 from common_lib.runtime import HotRoute
@@ -26,14 +27,16 @@ from order_service.api.deps import (
     Buyer,
     KeyHeader,
     Paged,
+    PageWish,
     PathOrder,
+    PathSeller,
     Wired,
     deps_of,
     json_response,
     page_response,
 )
-from order_service.models import StatusChange
 from order_service.queries.orders import OrderFilter
+from order_service.schemas.coupons import EARLIEST, LATEST
 from order_service.schemas.enums import OrderStatus
 from order_service.schemas.orders import (
     AbortOrder,
@@ -46,10 +49,33 @@ from order_service.schemas.orders import (
     Timeline,
 )
 from order_service.services.placing import Placed
-from order_service.services.shapes import Document, order_document
+from order_service.services.views import Seen, document
 from order_service.services.wiring import UseCases
 
 router = APIRouter(route_class=StrictRoute, tags=["orders"])
+
+
+# Beyond these years a moment has no place in a DATETIME, or overflows on its way to UTC.
+Moment = Annotated[AwareDatetime, Field(ge=EARLIEST, le=LATEST)]
+
+
+async def _narrowed(
+    wish: Paged,
+    status: Annotated[OrderStatus | None, Query()] = None,
+    created_from: Annotated[Moment | None, Query(alias="createdFrom")] = None,
+    created_to: Annotated[Moment | None, Query(alias="createdTo")] = None,
+) -> OrderFilter:
+    return OrderFilter(
+        user_id=None,
+        status=status,
+        before_id=wish.before_id,
+        limit=wish.limit,
+        created_from=created_from,
+        created_to=created_to,
+    )
+
+
+Narrowed = Annotated[OrderFilter, Depends(_narrowed)]
 
 
 async def place(request: Request) -> Response:
@@ -84,32 +110,38 @@ async def page(
     caller: CurrentUser,
     deps: Wired,
     wish: Paged,
-    status: Annotated[OrderStatus | None, Query()] = None,
+    narrowed: Narrowed,
     user_id: Annotated[str | None, Query(alias="userId")] = None,
 ) -> Response:
     """List orders, the newest first."""
-    wanted = OrderFilter(
-        user_id=parse_id(user_id) if user_id is not None else None,
-        status=status,
-        before_id=wish.before_id,
-        limit=wish.limit,
-    )
-    details = await deps.orders.page(caller, wanted)
-    items = [order_document(detail) for detail in details]
-    return page_response(request, wish, items, [detail.order.id for detail in details])
+    wanted = replace(narrowed, user_id=parse_id(user_id) if user_id is not None else None)
+    return _page(request, wish, await deps.orders.page(caller, wanted))
+
+
+@router.get("/api/sellers/{seller_id}/orders", response_model=OrderList)
+async def page_of_store(
+    *,
+    request: Request,
+    seller_id: PathSeller,
+    caller: CurrentUser,
+    deps: Wired,
+    wish: Paged,
+    narrowed: Narrowed,
+) -> Response:
+    """List the orders that hold a store's goods, the newest first, each with its own part only."""
+    return _page(request, wish, await deps.orders.page_of_store(caller, seller_id, narrowed))
 
 
 @router.get("/api/orders/{order_id}", response_model=OrderView)
 async def detail(order_id: PathOrder, caller: CurrentUser, deps: Wired) -> Response:
     """Read an order."""
-    return json_response(order_document(await deps.orders.detail(caller, order_id)))
+    return json_response(document(await deps.orders.detail(caller, order_id)))
 
 
 @router.get("/api/orders/{order_id}/timeline", response_model=Timeline)
 async def timeline(order_id: PathOrder, caller: CurrentUser, deps: Wired) -> Response:
     """Read what became of an order."""
-    changes = await deps.orders.timeline(caller, order_id)
-    return json_response({"items": [_timeline_entry(change) for change in changes]})
+    return json_response(await deps.orders.timeline(caller, order_id))
 
 
 @router.patch("/api/orders/{order_id}/status", response_model=OrderView)
@@ -118,7 +150,7 @@ async def move(
 ) -> Response:
     """Move an order to its next status."""
     moved = await deps.orders.move(caller, order_id, body.status, body.note)
-    return json_response(order_document(moved))
+    return json_response(document(moved))
 
 
 @router.post("/api/orders/{order_id}/cancel", response_model=OrderView)
@@ -127,7 +159,7 @@ async def cancel(
 ) -> Response:
     """Cancel an order."""
     reason = body.reason if body else None
-    return json_response(order_document(await deps.orders.cancel(caller, order_id, reason)))
+    return json_response(document(await deps.orders.cancel(caller, order_id, reason)))
 
 
 @router.post(
@@ -171,11 +203,6 @@ def _answer(placed: Placed, after: BackgroundTask) -> Response:
     )
 
 
-def _timeline_entry(change: StatusChange) -> Document:
-    return {
-        "from": change.from_status.value if change.from_status else None,
-        "to": change.to_status.value,
-        "changedBy": str(change.changed_by) if change.changed_by else "system",
-        "note": change.note,
-        "at": rfc3339(change.created_at),
-    }
+def _page(request: Request, wish: PageWish, found: Sequence[Seen]) -> Response:
+    ids = [seen.detail.order.id for seen in found]
+    return page_response(request, wish, [document(seen) for seen in found], ids)

@@ -46,6 +46,7 @@ class UnpaidOrder(Base):
     """A slot taken by an open unpaid order, until it is paid, cancelled or overdue.
 
     The primary key is what keeps a customer from hoarding stock: there are only so many slots.
+    `reminded_at` is when the customer was told that the time is running out, so that it is once.
     The table holds open orders alone, so the sweeper of overdue ones reads a handful of rows.
     """
 
@@ -60,3 +61,4 @@ class UnpaidOrder(Base):
     slot: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
     order_id: Mapped[UUID] = mapped_column(Id)
     due_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    reminded_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -109,6 +109,11 @@ class Payment(Base):
         """Whether nothing was sent to the provider and nothing will be without a token."""
         return self.phase is PaymentPhase.INITIATED and self.next_action_at is None
 
+    @property
+    def is_under_way(self) -> bool:
+        """Whether a provider knows of it, or will, and has not decided."""
+        return self.status is PaymentStatus.PENDING and not self.is_awaiting_customer
+
     def can_become(self, status: PaymentStatus) -> bool:
         return status in PAYMENT_MOVES[self.status]
 

@@ -105,11 +105,34 @@ class PaymentRecord:
     next_action_at: datetime | None
     created_at: datetime
 
+    @property
+    def is_under_way(self) -> bool:
+        """Whether a provider knows of it, or will, and has not decided."""
+        is_waiting = self.phase is PaymentPhase.INITIATED and self.next_action_at is None
+        return self.status is PaymentStatus.PENDING and not is_waiting
+
 
 @dataclass(frozen=True, slots=True)
 class OrderDetail:
-    """An order with its lines and its latest payment."""
+    """An order with its lines, its latest payment and, while it is unpaid, until when."""
 
     order: OrderRecord
     items: tuple[ItemRecord, ...]
     payment: PaymentRecord | None
+    due_at: datetime | None = None
+    earlier: tuple[PaymentRecord, ...] = ()
+
+    @property
+    def payments(self) -> tuple[PaymentRecord, ...]:
+        return (*self.earlier, self.payment) if self.payment else self.earlier
+
+    @property
+    def holds_money(self) -> bool:
+        """Whether something was captured that was not promised back."""
+        return any(payment.captured_minor > payment.refunded_minor for payment in self.payments)
+
+    @property
+    def is_payable(self) -> bool:
+        """Whether starting a payment would succeed now."""
+        is_open = self.order.status is OrderStatus.PENDING
+        return is_open and not any(payment.is_under_way for payment in self.payments)

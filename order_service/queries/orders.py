@@ -5,7 +5,7 @@ An order's id carries its month, so every read by id names the partition.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -46,17 +46,24 @@ _PAYMENT_COLUMNS: Final = (
 )
 _SELECT_ORDER: Final = f"SELECT {_ORDER_COLUMNS} FROM orders WHERE id = %s AND created_at = %s"  # noqa: S608 - constants
 _SELECT_ITEMS: Final = f"SELECT {_ITEM_COLUMNS} FROM order_items WHERE order_id IN"  # noqa: S608 - constants
+_SELECT_DUE: Final = "SELECT order_id, due_at FROM unpaid_orders WHERE order_id IN"
 _SELECT_PAYMENTS: Final = f"SELECT {_PAYMENT_COLUMNS} FROM payments WHERE order_id IN"  # noqa: S608 - constants
 
 
 @dataclass(frozen=True, slots=True)
 class OrderFilter:
-    """Which orders a list shows; newest first, after the one named by `before_id`."""
+    """Which orders a list shows; newest first, after the one named by `before_id`.
+
+    `created_from` is the first moment that counts, `created_to` the first that does not any more.
+    """
 
     user_id: UUID | None
     status: OrderStatus | None
     before_id: UUID | None
     limit: int
+    created_from: datetime | None = None
+    created_to: datetime | None = None
+    store_id: UUID | None = None
 
 
 def month_of(order_id: UUID) -> datetime | None:
@@ -77,28 +84,30 @@ async def detail_of(database: Database, order_id: UUID) -> OrderDetail | None:
         Statement("order", _SELECT_ORDER, (raw, to_column(moment))),
         one_of("items", _SELECT_ITEMS, (raw,)),
         one_of("payments", _SELECT_PAYMENTS, (raw,)),
+        one_of("due", _SELECT_DUE, (raw,)),
     ]
     async with database.driver() as connection:
-        orders, items, payments = await fetch_all(connection, statements)
-    return next(iter(_details(orders, items, payments)), None)
+        orders, items, payments, due = await fetch_all(connection, statements)
+    return next(iter(_details(orders, items, payments, due)), None)
 
 
 async def list_details(database: Database, wanted: OrderFilter) -> list[OrderDetail]:
     """Read a page of orders: one statement for the orders, two for what belongs to them all."""
-    sql, values = _page_sql(wanted)
+    sql, values = page_sql(wanted)
     async with database.driver() as connection:
         (orders,) = await fetch_all(connection, [Statement("orders", sql, values)])
         if not orders:
             return []
         ids = tuple(bytes(row[0]) for row in orders)
-        items, payments = await fetch_all(
+        items, payments, due = await fetch_all(
             connection,
             [
                 one_of("items", _SELECT_ITEMS, ids),
                 one_of("payments", _SELECT_PAYMENTS, ids),
+                one_of("due", _SELECT_DUE, ids),
             ],
         )
-    return _details(orders, items, payments)
+    return _details(orders, items, payments, due)
 
 
 async def timeline_of(database: Database, order_id: UUID) -> Sequence[StatusChange]:
@@ -165,6 +174,32 @@ async def overdue_orders(database: Database, at: datetime, limit: int) -> Sequen
         return found.all()
 
 
+async def orders_to_remind_of(
+    database: Database, at: datetime, due_before: datetime, limit: int
+) -> Sequence[UUID]:
+    """Return the open orders that are due soon and whose customer was not told yet."""
+    async with database.read_own_writes() as session:
+        found = await session.scalars(
+            sa.select(UnpaidOrder.order_id)
+            .where(
+                UnpaidOrder.due_at > at,
+                UnpaidOrder.due_at <= due_before,
+                UnpaidOrder.reminded_at.is_(None),
+            )
+            .order_by(UnpaidOrder.due_at)
+            .limit(limit)
+        )
+        return found.all()
+
+
+async def lock_slot(session: WriteSession, order_id: UUID) -> UnpaidOrder | None:
+    """Lock an unpaid order's slot; the order and its payments are locked before."""
+    found = await session.scalars(
+        sa.select(UnpaidOrder).where(UnpaidOrder.order_id == order_id).with_for_update()
+    )
+    return found.one_or_none()
+
+
 async def shipment_under_way(session: WriteSession, order_id: UUID) -> Shipment | None:
     found = await session.scalars(
         sa.select(Shipment)
@@ -175,39 +210,82 @@ async def shipment_under_way(session: WriteSession, order_id: UUID) -> Shipment 
     return found.one_or_none()
 
 
-def _page_sql(wanted: OrderFilter) -> tuple[str, tuple[Any, ...]]:
-    conditions: list[str] = []
-    values: list[Any] = []
-    if wanted.user_id is not None:
-        conditions.append("user_id = %s")
-        values.append(wanted.user_id.bytes)
-    if wanted.status is not None:
-        conditions.append("status = %s")
-        values.append(wanted.status.value)
-    moment = month_of(wanted.before_id) if wanted.before_id else None
-    if wanted.before_id is not None and moment is not None:
-        # The second condition prunes the partitions of later months.
-        conditions.append("id < %s AND created_at <= %s")
-        values += [wanted.before_id.bytes, to_column(moment)]
+def page_sql(wanted: OrderFilter) -> tuple[str, tuple[Any, ...]]:
+    """Return the statement that reads a page of orders, and its values."""
+    if wanted.store_id is not None:
+        return _store_page_sql(wanted, wanted.store_id)
+    conditions, values = _conditions(wanted)
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-    sql = f"SELECT {_ORDER_COLUMNS} FROM orders{where} ORDER BY id DESC LIMIT %s"  # noqa: S608 - our words only
+    sql = f"SELECT {_ORDER_COLUMNS} FROM orders o{where} ORDER BY id DESC LIMIT %s"  # noqa: S608 - our words only
     return sql, (*values, wanted.limit)
 
 
+def _store_page_sql(wanted: OrderFilter, store_id: UUID) -> tuple[str, tuple[Any, ...]]:
+    """Walk the index of a store's lines backwards until enough orders fit; no sorting, one read.
+
+    The lines come first (STRAIGHT_JOIN): a store has few of all orders of a status.
+    """
+    conditions, values = _conditions(wanted, id_column="i.order_id")
+    where = " AND ".join(["i.seller_id = %s", *conditions])
+    page = (
+        "SELECT i.order_id FROM order_items i STRAIGHT_JOIN orders o ON o.id = i.order_id"  # noqa: S608 - our words only
+        f" WHERE {where} GROUP BY i.order_id ORDER BY i.order_id DESC LIMIT %s"
+    )
+    columns = ", ".join(f"o.{name.strip()}" for name in _ORDER_COLUMNS.split(","))
+    sql = (
+        f"SELECT {columns} FROM ({page}) p JOIN orders o ON o.id = p.order_id"  # noqa: S608 - our words only
+        " ORDER BY o.id DESC"
+    )
+    return sql, (store_id.bytes, *values, wanted.limit)
+
+
+def _conditions(wanted: OrderFilter, *, id_column: str = "o.id") -> tuple[list[str], list[Any]]:
+    """Return the conditions and their values; bounds of time prune partitions, too."""
+    conditions: list[str] = []
+    values: list[Any] = []
+
+    def need(condition: str, *given: Any) -> None:
+        conditions.append(condition)
+        values.extend(given)
+
+    if wanted.user_id is not None:
+        need("o.user_id = %s", wanted.user_id.bytes)
+    if wanted.status is not None:
+        need("o.status = %s", wanted.status.value)
+    moment = month_of(wanted.before_id) if wanted.before_id else None
+    if wanted.before_id is not None and moment is not None:
+        need(f"{id_column} < %s AND o.created_at <= %s", wanted.before_id.bytes, to_column(moment))
+    if wanted.created_from is not None:
+        need("o.created_at >= %s", to_column(wanted.created_from.astimezone(UTC)))
+    if wanted.created_to is not None:
+        need("o.created_at < %s", to_column(wanted.created_to.astimezone(UTC)))
+    return conditions, values
+
+
 def _details(
-    orders: Sequence[Row], items: Sequence[Row], payments: Sequence[Row]
+    orders: Sequence[Row], items: Sequence[Row], payments: Sequence[Row], due: Sequence[Row]
 ) -> list[OrderDetail]:
     lines: dict[UUID, list[ItemRecord]] = {}
     for item in sorted(map(_item, items), key=lambda item: item.line_no):
         lines.setdefault(item.order_id, []).append(item)
-    latest: dict[UUID, PaymentRecord] = {}
+    paid: dict[UUID, list[PaymentRecord]] = {}
     for payment in sorted(map(payment_record, payments), key=lambda payment: payment.attempt):
-        latest[payment.order_id] = payment
-    records = [_order(row) for row in orders]
+        paid.setdefault(payment.order_id, []).append(payment)
+    until = {UUID(bytes=bytes(row[0])): aware(row[1]) for row in due}
     return [
-        OrderDetail(order, tuple(lines.get(order.id, ())), latest.get(order.id))
-        for order in records
+        _detail(order, lines.get(order.id, ()), paid.get(order.id, ()), until.get(order.id))
+        for order in map(_order, orders)
     ]
+
+
+def _detail(
+    order: OrderRecord,
+    lines: Sequence[ItemRecord],
+    payments: Sequence[PaymentRecord],
+    due_at: datetime | None,
+) -> OrderDetail:
+    latest = payments[-1] if payments else None
+    return OrderDetail(order, tuple(lines), latest, due_at, tuple(payments[:-1]))
 
 
 def _order(row: Row) -> OrderRecord:

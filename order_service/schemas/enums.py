@@ -13,6 +13,18 @@ class OrderStatus(StrEnum):
     REFUNDED = "REFUNDED"
 
 
+class Action(StrEnum):
+    """What somebody may do with an order now; it would succeed."""
+
+    PAY = "PAY"
+    CANCEL = "CANCEL"
+    CONFIRM = "CONFIRM"
+    PROCESS = "PROCESS"
+    SHIP = "SHIP"
+    DELIVER = "DELIVER"
+    REFUND = "REFUND"
+
+
 class PaymentMethod(StrEnum):
     UPI = "UPI"
     CARD = "CARD"

@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints, model_validator
 from common_lib.money import Money
 from common_lib.problems import ApiModel, LaxId, RequestModel
 from order_service.schemas.common import KeyedRequest, Note, Page, Quantity, ShippingAddress, Token
-from order_service.schemas.enums import OrderStatus, PaymentMethod, PaymentStatus
+from order_service.schemas.enums import Action, OrderStatus, PaymentMethod, PaymentStatus
 
 LaxMethod = Annotated[PaymentMethod, Field(strict=False)]
 LaxStatus = Annotated[OrderStatus, Field(strict=False)]
@@ -96,24 +96,35 @@ class OrderPaymentView(ApiModel):
     method: PaymentMethod
     status: PaymentStatus
     provider: str
+    failure_text: str | None = None
     next_action: NextAction | None = None
 
 
 class OrderView(ApiModel):
+    """An order as its reader may see it.
+
+    A seller sees the own lines and what they amount to; who the buyer is, the coupon and, unless
+    all the goods are the seller's, payment and delivery are null or nothing. `actions` are what
+    the reader may do now, `expiresAt` until when an unpaid order is kept.
+    """
+
     id: UUID
     order_number: str
-    user_id: UUID
+    user_id: UUID | None
     status: OrderStatus
     items: list[OrderItemView]
     subtotal: Money
     discount: Money
     tax: Money
+    is_tax_included: bool
     shipping: Money
     total: Money
     coupon_code: str | None
     shipping_address: dict[str, Any]
     notes: str | None
     payment: OrderPaymentView | None
+    expires_at: datetime | None
+    actions: list[Action]
     version: int
     created_at: datetime
 
@@ -123,7 +134,10 @@ class OrderList(Page):
 
 
 class TimelineEntry(ApiModel):
-    """One step; `from` is null for the first, `changedBy` is a user's id or `system`."""
+    """One step; `from` is null for the first, `changedBy` is a user's id or `system`.
+
+    A seller sees `customer` or `shop` for other people, and not their words.
+    """
 
     from_status: OrderStatus | None = Field(alias="from")
     to_status: OrderStatus = Field(alias="to")

@@ -55,6 +55,7 @@ class PaymentView(ApiModel):
     captured: Money
     refunded: Money
     failure_code: str | None
+    failure_text: str | None
     next_action: NextAction | None = None
     created_at: datetime
 

@@ -11,7 +11,14 @@ import orjson
 
 from common_lib.clock import now
 from common_lib.events import Event
-from common_lib.events.orders import OrderConfirmed, OrderCreated, OrderLine
+from common_lib.events.orders import (
+    ConfirmedBecause,
+    NextStep,
+    OrderAmounts,
+    OrderConfirmed,
+    OrderCreated,
+    OrderLine,
+)
 from common_lib.ids import created_at, new_id
 from common_lib.money import Money
 from order_service.models import Order
@@ -75,20 +82,21 @@ def draft(
     order = _order(wish, reservation, totals, is_confirmed=is_confirmed)
     items = tuple(_item(order.id, number, line) for number, line in enumerate(totals.lines, 1))
     payment = _payment(wish, order, terms, moment)
-    body = order_document(OrderDetail(order, items, payment))
+    due_at = None if is_confirmed else moment + terms.unpaid_ttl
+    body = order_document(OrderDetail(order, items, payment, due_at))
     return Decision(
         order=order,
         items=items,
         history=_history(is_confirmed=is_confirmed),
         payment=payment,
         payment_token=wish.payment_token if payment.next_action_at else None,
-        events=_events(order, items, is_confirmed=is_confirmed),
+        events=_events(order, items, payment, due_at),
         idempotency_key=wish.idempotency_key,
         fingerprint=wish.fingerprint,
         response_status=CREATED,
         response_body=orjson.dumps(body),
         slot=slot,
-        due_at=None if is_confirmed else moment + terms.unpaid_ttl,
+        due_at=due_at,
         coupon_id=wish.coupon.id if wish.coupon else None,
         coupon_use=wish.coupon.next_use() if wish.coupon else None,
     )
@@ -175,12 +183,30 @@ def _history(*, is_confirmed: bool) -> list[tuple[OrderStatus | None, OrderStatu
 
 
 def _events(
-    order: OrderRecord, items: tuple[ItemRecord, ...], *, is_confirmed: bool
+    order: OrderRecord,
+    items: tuple[ItemRecord, ...],
+    payment: PaymentRecord,
+    due_at: datetime | None,
 ) -> list[Event]:
+    is_confirmed = due_at is None
     about = event_fields(order)
     lines = tuple(OrderLine.model_construct(**line) for line in event_lines(items, order.currency))
-    created = OrderCreated(**about, lines=lines, payment_method=order.payment_method.value)
-    return [created, OrderConfirmed(**about)] if is_confirmed else [created]
+    method = order.payment_method.value
+    step, until = _next_step(order, payment), due_at
+    created = OrderCreated(
+        **about, lines=lines, payment_method=method, next_step=step, pay_until=until
+    )
+    if not is_confirmed:
+        return [created]
+    return [created, OrderConfirmed(**about, lines=lines, because=ConfirmedBecause.PLACED)]
+
+
+def _next_step(order: OrderRecord, payment: PaymentRecord) -> NextStep:
+    if payment.status is PaymentStatus.SUCCESS:
+        return NextStep.NOTHING_TO_PAY
+    if order.payment_method is PaymentMethod.COD:
+        return NextStep.CASH_ON_DELIVERY
+    return NextStep.PAYMENT_UNDER_WAY if payment.next_action_at else NextStep.PAY
 
 
 def event_fields(order: OrderRecord | Order) -> dict[str, Any]:
@@ -193,4 +219,19 @@ def event_fields(order: OrderRecord | Order) -> dict[str, Any]:
         "full_name": order.full_name,
         "reservation_id": order.reservation_id,
         "total": Money(amount=order.total_minor, currency=order.currency),
+        "amounts": _amounts(order),
     }
+
+
+def _amounts(order: OrderRecord | Order) -> OrderAmounts:
+    def money(amount: int) -> Money:
+        return Money(amount=amount, currency=order.currency)
+
+    return OrderAmounts(
+        subtotal=money(order.subtotal_minor),
+        discount=money(order.discount_minor),
+        shipping=money(order.shipping_minor),
+        tax=money(order.tax_minor),
+        is_tax_included=order.is_tax_included,
+        coupon_code=order.coupon_code,
+    )

@@ -35,7 +35,7 @@ from order_service.models.orders import IllegalTransition
 from order_service.queries import coupons as coupons_sql
 from order_service.queries import orders as sql
 from order_service.queries.placing import SOURCE
-from order_service.schemas.enums import ShipmentStatus
+from order_service.schemas.enums import OrderStatus, ShipmentStatus
 from order_service.services import promises
 from order_service.services.drafting import event_fields
 from order_service.services.shapes import ORDER_CANCELLED, SUPERSEDED, event_lines
@@ -75,6 +75,7 @@ async def follow(session: WriteSession, happening: Happening) -> None:
     """
     cell = _cell(happening)
     order = happening.order
+    was_to_be_sent = order.status is not OrderStatus.PENDING
     refund = promises.held(order, happening.payments)
     if cell.becomes is not None:
         note = happening.note or happening.reason or None
@@ -88,6 +89,7 @@ async def follow(session: WriteSession, happening: Happening) -> None:
     for kind in cell.events:
         extra = await _extra(session, happening, kind)
         if kind is OrderCancelled:
+            extra["lines"] = await _lines(session, order) if was_to_be_sent else ()
             extra["refund"] = refund if refund.amount else _given_back(happening)
         await _tell(session, kind(**event_fields(order), **extra))
 
@@ -171,9 +173,7 @@ async def _extra(
         because = _CONFIRMED_BECAUSE[happening.trigger]
         return {"because": because, "lines": await _lines(session, order)}
     if kind is OrderCancelled:
-        because_of = _cancelled_because(happening)
-        lines = await _lines(session, order)
-        return {"reason": happening.reason, "because": because_of, "lines": lines}
+        return {"reason": happening.reason, "because": _cancelled_because(happening)}
     if kind is OrderDelivered:
         return {"lines": await _lines(session, order)}
     if payment is None:

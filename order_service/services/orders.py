@@ -1,6 +1,5 @@
 """Reading orders and moving them along."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -18,7 +17,6 @@ from order_service.clients.catalog import Catalog
 from order_service.models import (
     SELLER_MOVES,
     IllegalTransition,
-    StatusChange,
 )
 from order_service.models.consequences import TRIGGER_OF_STATUS, Trigger
 from order_service.models.records import OrderDetail
@@ -27,6 +25,8 @@ from order_service.queries.orders import OrderFilter
 from order_service.queries.placing import SOURCE
 from order_service.schemas.enums import OrderStatus
 from order_service.services.following import Happening, follow, illegal
+from order_service.services.shapes import Document
+from order_service.services.views import Seen, Viewer, timeline
 
 log = structlog.get_logger(__name__)
 
@@ -57,44 +57,59 @@ class Orders:
         self._redis = redis
         self._catalog = catalog
 
-    async def detail(self, caller: Principal, order_id: UUID) -> OrderDetail:
+    async def detail(self, caller: Principal, order_id: UUID) -> Seen:
         """Return what the caller may see of an order. Raises NotFound."""
         detail = await sql.detail_of(self._database, order_id)
         if detail is None:
             raise NotFound
         return await self._visible(caller, detail)
 
-    async def page(self, caller: Principal, wanted: OrderFilter) -> list[OrderDetail]:
+    async def page(self, caller: Principal, wanted: OrderFilter) -> list[Seen]:
         """Return a page of the caller's own orders; an administrator may see everybody's."""
         if not caller.is_admin:
             wanted = replace(wanted, user_id=caller.user_id)
-        return await sql.list_details(self._database, wanted)
+        viewer = Viewer.SHOP if caller.is_admin else Viewer.BUYER
+        details = await sql.list_details(self._database, wanted)
+        return [Seen(detail, viewer, caller.user_id) for detail in details]
 
-    async def timeline(self, caller: Principal, order_id: UUID) -> Sequence[StatusChange]:
+    async def page_of_store(
+        self, caller: Principal, store_id: UUID, wanted: OrderFilter
+    ) -> list[Seen]:
+        """Return a page of the orders that hold a store's goods, each with its own part only.
+
+        Raises NotFound for a store that is not the caller's, unless an administrator asks.
+        """
+        if not caller.is_admin and await self._catalog.seller_of(caller.user_id) != store_id:
+            raise NotFound
+        wanted = replace(wanted, store_id=store_id)
+        details = await sql.list_details(self._database, wanted)
+        return [Seen(detail, Viewer.SELLER, caller.user_id, store_id) for detail in details]
+
+    async def timeline(self, caller: Principal, order_id: UUID) -> Document:
         """Return an order's history, oldest first. Raises NotFound."""
-        await self.detail(caller, order_id)
-        return await sql.timeline_of(self._database, order_id)
+        seen = await self.detail(caller, order_id)
+        return timeline(seen, await sql.timeline_of(self._database, order_id))
 
     async def move(
         self, caller: Principal, order_id: UUID, status: OrderStatus, note: str | None
-    ) -> OrderDetail:
+    ) -> Seen:
         """Move an order along its table of moves.
 
         Raises NotFound, MoveNotYours, OrderHasOtherSellers or IllegalTransition.
         """
-        detail = await self.detail(caller, order_id)
-        await self._require_right(caller, detail, status)
+        seen = await self._acting(caller, await self.detail(caller, order_id), status)
+        _require_right(seen, status)
         await self._happen(TRIGGER_OF_STATUS.get(status), order_id, caller, note)
         return await self.detail(caller, order_id)
 
-    async def cancel(self, caller: Principal, order_id: UUID, reason: str | None) -> OrderDetail:
+    async def cancel(self, caller: Principal, order_id: UUID, reason: str | None) -> Seen:
         """Cancel an order that was not shipped; a second time changes nothing.
 
         The stock goes back by the event, the money by a refund, the coupon at once. Raises
         NotFound or IllegalTransition.
         """
-        detail = await self.detail(caller, order_id)
-        await self._require_right(caller, detail, OrderStatus.CANCELLED)
+        seen = await self.detail(caller, order_id)
+        _require_right(seen, OrderStatus.CANCELLED)
         await self._happen(Trigger.CANCEL, order_id, caller, reason)
         return await self.detail(caller, order_id)
 
@@ -107,33 +122,27 @@ class Orders:
             await wake(self._redis, SOURCE)
         return len(overdue)
 
-    async def _visible(self, caller: Principal, detail: OrderDetail) -> OrderDetail:
-        """Return the whole order to its buyer and to administrators, to a seller the own lines."""
-        if caller.is_admin or detail.order.user_id == caller.user_id:
-            return detail
+    async def _visible(self, caller: Principal, detail: OrderDetail) -> Seen:
+        """Return the whole order to its buyer and to administrators, to a seller the own part."""
+        if detail.order.user_id == caller.user_id:
+            return Seen(detail, Viewer.SHOP if caller.is_admin else Viewer.BUYER, caller.user_id)
+        if caller.is_admin:
+            return Seen(detail, Viewer.SHOP, caller.user_id)
         if caller.role is Role.SELLER:
-            seller_id = await self._catalog.seller_of(caller.user_id)
-            own = tuple(item for item in detail.items if item.seller_id == seller_id)
-            if seller_id is not None and own:
-                return replace(detail, items=own)
+            store_id = await self._catalog.seller_of(caller.user_id)
+            seen = Seen(detail, Viewer.SELLER, caller.user_id, store_id)
+            if store_id is not None and seen.own:
+                return seen
         raise NotFound
 
-    async def _require_right(
-        self, caller: Principal, detail: OrderDetail, status: OrderStatus
-    ) -> None:
-        """Let administrators make every move, sellers ship own goods, buyers cancel."""
-        if caller.is_admin:
-            return
-        if detail.order.user_id == caller.user_id and status is OrderStatus.CANCELLED:
-            return
-        if caller.role is not Role.SELLER or status not in SELLER_MOVES:
-            raise MoveNotYours
-        seller_id = await self._catalog.seller_of(caller.user_id)
-        whole = await sql.detail_of(self._database, detail.order.id)
-        if seller_id is None or whole is None:
-            raise MoveNotYours
-        if any(item.seller_id != seller_id for item in whole.items):
-            raise OrderHasOtherSellers
+    async def _acting(self, caller: Principal, seen: Seen, status: OrderStatus) -> Seen:
+        """Let a seller who bought own goods send them as anybody else's."""
+        is_sellers_move = caller.role is Role.SELLER and status in SELLER_MOVES
+        if seen.viewer is not Viewer.BUYER or not is_sellers_move:
+            return seen
+        store_id = await self._catalog.seller_of(caller.user_id)
+        as_seller = Seen(seen.detail, Viewer.SELLER, caller.user_id, store_id)
+        return as_seller if store_id is not None and as_seller.own else seen
 
     async def _happen(
         self, trigger: Trigger | None, order_id: UUID, caller: Principal, note: str | None
@@ -154,6 +163,18 @@ class Orders:
         except IllegalTransition as refusal:
             raise refusal.within(_rights(caller)) from None
         await wake(self._redis, SOURCE)
+
+
+def _require_right(seen: Seen, status: OrderStatus) -> None:
+    """Let administrators make every move, sellers ship own goods, buyers cancel."""
+    if seen.viewer is Viewer.SHOP:
+        return
+    if seen.viewer is Viewer.BUYER and status is OrderStatus.CANCELLED:
+        return
+    if seen.viewer is Viewer.BUYER or status not in SELLER_MOVES:
+        raise MoveNotYours
+    if not seen.is_whole:
+        raise OrderHasOtherSellers
 
 
 def _rights(caller: Principal) -> frozenset[OrderStatus]:

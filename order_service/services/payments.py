@@ -20,6 +20,7 @@ from common_lib.ids import new_id
 from common_lib.outbox import wake
 from order_service.models import Order, Payment
 from order_service.models.consequences import Trigger
+from order_service.models.records import OrderDetail
 from order_service.queries import orders as orders_sql
 from order_service.queries import payments as sql
 from order_service.queries.placing import SOURCE, StoredOutcome, outcome_of
@@ -91,9 +92,12 @@ class Payments:
 
     async def list_of(self, caller: Principal, order_id: UUID) -> list[Document]:
         """Return an order's payments, oldest first. Raises NotFound for others' orders."""
-        await self._require_own(caller, order_id)
-        async with self._database.read_own_writes() as session:
-            return [payment_document(p) for p in await sql.payments_of(session, order_id)]
+        detail = await self._require_own(caller, order_id)
+        payable, latest = detail.is_payable, detail.payment
+        return [
+            payment_document(payment, is_payable=payable and payment is latest)
+            for payment in detail.payments
+        ]
 
     async def start(
         self, caller: Principal, order_id: UUID, key: str, request: StartPayment
@@ -156,7 +160,7 @@ class Payments:
                 )
                 await follow(session, chosen)
             await session.flush()
-            body = orjson.dumps(payment_document(payment))
+            body = orjson.dumps(payment_document(payment, is_payable=_is_payable(order, [payment])))
             await sql.decide_key(session, asked, subject_id=payment.id, status=CREATED, body=body)
             return payment
 
@@ -191,8 +195,11 @@ class Payments:
         """Store and return the payment as it stands after the provider was asked."""
 
         async def work(session: WriteSession) -> bytes:
-            payment = await session.get_one(Payment, payment_id)
-            body = orjson.dumps(payment_document(payment))
+            locked = await lock(session, payment_id)
+            if locked is None:
+                raise NotFound
+            is_payable = _is_payable(locked.order, locked.payments)
+            body = orjson.dumps(payment_document(locked.payment, is_payable=is_payable))
             await sql.restate_answer(session, PAYMENT_SCOPE, payment_id, body)
             return body
 
@@ -214,11 +221,12 @@ class Payments:
 
         return await self._database.transact(work)
 
-    async def _require_own(self, caller: Principal, order_id: UUID) -> None:
+    async def _require_own(self, caller: Principal, order_id: UUID) -> OrderDetail:
         detail = await orders_sql.detail_of(self._database, order_id)
         if detail is None:
             raise NotFound
         ensure_self(caller, detail.order.user_id, admin_ok=True)
+        return detail
 
     async def _once(self, asked: sql.KeyedRequest, work: Any) -> Answered:
         """Run `work` unless the key was decided before; a request beside us gets a quick 409."""
@@ -257,9 +265,10 @@ def _replay(decided: StoredOutcome, asked: sql.KeyedRequest) -> Answered:
 def _require_payable(order: Order, earlier: Sequence[Payment]) -> None:
     if order.status is not OrderStatus.PENDING:
         raise OrderNotPayable(status=order.status.value)
-    if any(_is_under_way(payment) for payment in earlier):
+    if any(payment.is_under_way for payment in earlier):
         raise PaymentInProgress(retry_after_s=1)
 
 
-def _is_under_way(payment: Payment) -> bool:
-    return payment.status is PaymentStatus.PENDING and not payment.is_awaiting_customer
+def _is_payable(order: Order, payments: Sequence[Payment]) -> bool:
+    is_open = order.status is OrderStatus.PENDING
+    return is_open and not any(payment.is_under_way for payment in payments)

@@ -70,7 +70,10 @@ def _order(detail: OrderDetail, beside: _Beside) -> Document:
         **order_document(detail),
         "email": order.email,
         "fullName": order.full_name,
-        "payments": _each(payment_document, beside.payments.get(order.id)),
+        "payments": [
+            payment_document(payment, is_payable=detail.is_payable)
+            for payment in beside.payments.get(order.id, ())
+        ],
         "returns": _each(_return, beside.returns.get(order.id)),
         "shipments": _each(_shipment, beside.shipments.get(order.id)),
         "timeline": _each(_change, beside.changes.get(order.id)),

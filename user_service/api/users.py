@@ -142,7 +142,7 @@ def _asked_address(
 
 @router.get(
     "/internal/users/{user_id}/contact",
-    dependencies=[Depends(require_service(ServiceName.ORDER))],
+    dependencies=[Depends(require_service(ServiceName.ORDER, ServiceName.NOTIFICATION))],
     include_in_schema=False,
 )
 async def contact(

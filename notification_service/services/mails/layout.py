@@ -8,6 +8,7 @@ from urllib.parse import quote
 from uuid import UUID
 
 from common_lib.events import Event
+from common_lib.events.catalog import MemberEvent
 from common_lib.events.orders import OrderEvent
 from common_lib.events.users import UserEvent
 from common_lib.money import Money
@@ -36,7 +37,7 @@ class Notice:
 
 
 Values = dict[str, Any]
-Compose = Callable[[Any, House], Notice]
+Compose = Callable[[Any, House], Notice | None]
 Kinds = Mapping[type[Event], Compose]
 
 
@@ -65,6 +66,21 @@ def about_account(
 ) -> Notice:
     values = {"name": one_line(event.full_name), **values}
     return Notice(make_mail(template, subject, event.email, house, values), user_id=event.user_id)
+
+
+def about_member(
+    template: str,
+    subject: str,
+    event: MemberEvent,
+    house: House,
+    values: Values,
+    *,
+    order_id: UUID | None = None,
+) -> Notice:
+    """Return the mail to a user whose address was looked up."""
+    values = {"name": one_line(event.full_name or ""), **values}
+    mail = make_mail(template, subject, event.email or "", house, values)
+    return Notice(mail, user_id=event.user_id, order_id=order_id)
 
 
 def token_link(house: House, page: str, token: str) -> str:

@@ -26,6 +26,8 @@ _REASONS: Final = {
     "PAYMENT_TIMEOUT": "The payment did not arrive in time",
     "PAYMENT_FAILED": "The payment failed",
 }
+# A word of a program: one case, joined by underscores.
+_CODE: Final = re.compile(r"[A-Z0-9]+(_[A-Z0-9]+)*|[a-z0-9]+(_[a-z0-9]+)+")
 
 
 def one_line(text: str, limit: int = _NAME_LENGTH) -> str:
@@ -59,10 +61,11 @@ def method_in_words(code: str) -> str:
 
 
 def reason_in_words(text: str) -> str:
-    return _REASONS.get(text) or _words(text) or "Not given"
+    """Return what somebody wrote as it is, a code that got in its place as words."""
+    return _REASONS.get(text.upper()) or _words(text) or "Not given"
 
 
 def _words(text: str) -> str:
     """Return a code such as OUT_OF_STOCK as words; leave a sentence as it was written."""
     line = one_line(text, 200)
-    return line.replace("_", " ").capitalize() if line.isupper() else line
+    return line.replace("_", " ").capitalize() if _CODE.fullmatch(line) else line

@@ -23,6 +23,7 @@ from order_service.schemas.enums import OrderStatus, PaymentMethod, PaymentPhase
 from order_service.services.following import Happening, follow
 from order_service.services.promises import Locked
 from order_service.services.settling import give_back, learn
+from shop.audit import RULES
 from tests.integration.order_service.conftest import OpenShop
 from tests.integration.order_service.placing.test_coupons import new_coupon
 from tests.problems import code_of
@@ -411,3 +412,22 @@ async def test_of_a_refund_and_a_parcel_at_once_exactly_one_wins(shop: OpenShop)
         assert after.promised_back == TOTAL
         is_shipped, is_ended = "ORDER_SHIPPED" in after.told, "ORDER_CANCELLED" in after.told
         assert is_shipped != is_ended
+
+
+async def test_the_audit_names_an_order_that_lives_on_though_all_was_given_back(
+    shop: OpenShop,
+) -> None:
+    (rule,) = [rule for rule in RULES if rule.sentence == "captures less refunds are what is due"]
+    kept_in_part, _ = await brought_to(shop, S.CONFIRMED)
+    lives_on, _ = await brought_to(shop, S.CONFIRMED)
+    for order_id, kept in ((kept_in_part, 1), (lives_on, 0)):
+        await write(
+            shop,
+            f"UPDATE payments SET refunded_minor = captured_minor - {kept}"  # noqa: S608 - a number
+            " WHERE captured_minor > 0 AND order_id = %s",
+            order_id,
+        )
+
+    broken = {str(UUID(bytes=bytes(row[0]))) for row in await shop.rows(rule.query)}
+
+    assert broken & {kept_in_part, lives_on} == {lives_on}

@@ -91,7 +91,9 @@ def test_the_stored_answer_is_the_order_of_the_api() -> None:
     decision = drafted(coupon=a_coupon())
 
     stored = orjson.loads(decision.response_body)
-    again = order_document(OrderDetail(decision.order, tuple(decision.items), decision.payment))
+    again = order_document(
+        OrderDetail(decision.order, tuple(decision.items), decision.payment, decision.due_at)
+    )
 
     assert stored == again
     assert OrderView.model_validate_json(decision.response_body).total.amount == 40_500
@@ -99,7 +101,7 @@ def test_the_stored_answer_is_the_order_of_the_api() -> None:
 
 
 def test_a_payment_looks_as_the_api_says() -> None:
-    body = orjson.dumps(payment_document(drafted().payment))
+    body = orjson.dumps(payment_document(drafted().payment, is_payable=True))
 
     view = PaymentView.model_validate_json(body)
 
