@@ -1,21 +1,70 @@
 """Coupons over HTTP, for administrators."""
 
 from fastapi import APIRouter, Request, Response, status
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
 
 from common_lib.money import Money
 from common_lib.problems import StrictRoute
-from order_service.api.deps import Admin, Paged, Wired, page_response
+from order_service.api.deps import (
+    Admin,
+    IfMatch,
+    Paged,
+    PathCoupon,
+    Wired,
+    json_response,
+    page_response,
+)
 from order_service.models import Coupon
-from order_service.schemas.coupons import CouponList, CouponView, NewCoupon
+from order_service.schemas.coupons import CouponList, CouponPatch, CouponView, NewCoupon
 
 router = APIRouter(prefix="/api/coupons", route_class=StrictRoute, tags=["coupons"])
 
 
-@router.post("", status_code=status.HTTP_201_CREATED)
-async def create(body: NewCoupon, admin: Admin, deps: Wired) -> CouponView:
+@router.post("", status_code=status.HTTP_201_CREATED, response_model=CouponView)
+async def create(body: NewCoupon, admin: Admin, deps: Wired) -> Response:
     """Create a coupon."""
     del admin
-    return _view(await deps.coupons.create(body))
+    coupon = await deps.coupons.create(body)
+    location = {"Location": f"/api/coupons/{coupon.id}"}
+    return _answer(coupon, status.HTTP_201_CREATED, **location)
+
+
+@router.get("/{coupon_id}", response_model=CouponView)
+async def one(coupon_id: PathCoupon, admin: Admin, deps: Wired) -> Response:
+    """Read a coupon; its ETag is what If-Match names."""
+    del admin
+    return _answer(await deps.coupons.one(coupon_id))
+
+
+@router.put("/{coupon_id}", response_model=CouponView)
+async def replace(
+    coupon_id: PathCoupon, body: NewCoupon, admin: Admin, deps: Wired, seen: IfMatch
+) -> Response:
+    """Give a coupon new terms; orders that used it keep their discount."""
+    del admin
+    return _answer(await deps.coupons.replace(coupon_id, body, seen))
+
+
+@router.patch("/{coupon_id}", response_model=CouponView)
+async def change(
+    coupon_id: PathCoupon, body: CouponPatch, admin: Admin, deps: Wired, seen: IfMatch
+) -> Response:
+    """Change some terms of a coupon, or switch it off and on."""
+    del admin
+    try:
+        return _answer(await deps.coupons.change(coupon_id, body, seen))
+    except ValidationError as error:
+        raise RequestValidationError(
+            [{**entry, "loc": ("body", *entry["loc"])} for entry in error.errors()]
+        ) from None
+
+
+@router.delete("/{coupon_id}", status_code=status.HTTP_204_NO_CONTENT)
+async def switch_off(coupon_id: PathCoupon, admin: Admin, deps: Wired, seen: IfMatch) -> None:
+    """Switch a coupon off for good; it stays for the books."""
+    del admin
+    await deps.coupons.switch_off(coupon_id, seen)
 
 
 @router.get("", response_model=CouponList)
@@ -25,6 +74,11 @@ async def page(request: Request, admin: Admin, deps: Wired, wish: Paged) -> Resp
     coupons = await deps.coupons.page(wish.before_id, wish.limit)
     items = [_view(coupon).model_dump(mode="json") for coupon in coupons]
     return page_response(request, wish, items, [coupon.id for coupon in coupons])
+
+
+def _answer(coupon: Coupon, code: int = status.HTTP_200_OK, **headers: str) -> Response:
+    body = _view(coupon).model_dump(mode="json")
+    return json_response(body, code, {"ETag": f'"{coupon.version}"', **headers})
 
 
 def _view(coupon: Coupon) -> CouponView:

@@ -1,5 +1,6 @@
 """What the endpoints are given, and the little they share."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
@@ -19,6 +20,7 @@ JSON: Final = "application/json"
 REPLAYED: Final = "Idempotent-Replayed"
 # All lists here begin with the newest.
 _NEWEST: Final = "newest"
+_STRONG_TAG: Final = re.compile(r'"([0-9]{1,9})"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,23 @@ async def _path_order(order_id: str) -> UUID:
     return parse_id(order_id)
 
 
+async def _path_coupon(coupon_id: str) -> UUID:
+    return parse_id(coupon_id)
+
+
+async def _expected_versions(
+    if_match: Annotated[str | None, Header(alias="If-Match")] = None,
+) -> frozenset[int] | None:
+    """Return the versions named by If-Match; None where any version will do.
+
+    Weak tags never match (RFC 9110, 13.1.1), and what is no tag of ours names no version.
+    """
+    if if_match is None or if_match.strip() == "*":
+        return None
+    tags = (_STRONG_TAG.fullmatch(tag.strip()) for tag in if_match.split(","))
+    return frozenset(int(tag[1]) for tag in tags if tag)
+
+
 async def _path_seller(seller_id: str) -> UUID:
     return parse_id(seller_id)
 
@@ -95,6 +114,8 @@ Paged = Annotated[PageWish, Depends(_page_wish)]
 PathUser = Annotated[UUID, Depends(_path_user)]
 PathVariant = Annotated[UUID, Depends(_path_variant)]
 PathOrder = Annotated[UUID, Depends(_path_order)]
+PathCoupon = Annotated[UUID, Depends(_path_coupon)]
+IfMatch = Annotated[frozenset[int] | None, Depends(_expected_versions)]
 PathSeller = Annotated[UUID, Depends(_path_seller)]
 PathPayment = Annotated[UUID, Depends(_path_payment)]
 KeyHeader = Annotated[str | None, Header(alias="Idempotency-Key")]

@@ -62,6 +62,11 @@ class Coupon(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
+    def touch(self, moment: datetime) -> None:
+        """Note a change of its terms; being used is none."""
+        self.version += 1
+        self.updated_at = moment
+
 
 class CouponRedemption(Base):
     """The n-th use of a coupon by one user, n at most the coupon's limit per user.

@@ -54,6 +54,31 @@ class NewCoupon(RequestModel):
         return self
 
 
+class CouponPatch(RequestModel):
+    """What is to change of a coupon; what is absent stays, null takes a bound away."""
+
+    code: CouponCode | None = None
+    type: Annotated[CouponType, Field(strict=False)] | None = None
+    percent_basis_points: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    amount: Money | None = None
+    max_discount: Money | None = None
+    min_order: Money | None = None
+    usage_limit: Annotated[int, Field(ge=1, le=MAX_INT32)] | None = None
+    per_user_limit: Annotated[int, Field(ge=1, le=1000)] | None = None
+    valid_from: LaxMoment | None = None
+    valid_until: LaxMoment | None = None
+    is_active: bool | None = None
+    description: Note | None = None
+
+    def over(self, present: NewCoupon) -> NewCoupon:
+        """Return the coupon with what was sent put over what it is. Raises ValidationError."""
+        sent = {name: getattr(self, name) for name in self.model_fields_set}
+        kept = {name: getattr(present, name) for name in NewCoupon.model_fields}
+        aliases = {name: field.alias or name for name, field in NewCoupon.model_fields.items()}
+        merged = {aliases[name]: value for name, value in (kept | sent).items()}
+        return NewCoupon.model_validate(merged)
+
+
 class CouponView(ApiModel):
     id: UUID
     code: str

@@ -11,7 +11,8 @@ from sqlalchemy import delete, select
 
 from common_lib.database import Database
 from common_lib.events import Envelope, Event
-from notification_service.clients import Mail, MailSender
+from common_lib.http_client import HttpClient
+from notification_service.clients import Mail, MailSender, People
 from notification_service.consumers import mail_process
 from notification_service.models import NotificationLog
 from notification_service.services.mails import House
@@ -22,6 +23,8 @@ from tests.databases import migrated, settings_on
 
 HOUSE = House("The Shop", "http://localhost:8080", "ops@ecommerce.com")
 LEASE = timedelta(seconds=30)
+# For events that carry their recipient: no user service is there to be asked.
+NOBODY = People(HttpClient("user-service", ["http://127.0.0.1:9"], timeout_s=0.1))
 
 
 @dataclass
@@ -55,7 +58,7 @@ class Desk:
         return Notifications(self.database, sender, LEASE)
 
     async def process(self, envelope: Envelope) -> None:
-        await mail_process(self.notifications, HOUSE)(envelope)
+        await mail_process(self.notifications, HOUSE, NOBODY)(envelope)
 
     async def rows(self) -> list[NotificationLog]:
         async with self.database.read() as session:

@@ -281,7 +281,7 @@ async def test_a_sellers_list_is_read_from_the_index_of_lines(shop: OpenShop) ->
     sql, values = page_sql(wanted)
 
     async with shop.database.connection() as connection:
-        plan = (await connection.exec_driver_sql(f"EXPLAIN {sql}", values)).mappings().all()
+        plan = (await connection.exec_driver_sql(f"EXPLAIN FORMAT=TRADITIONAL {sql}", values)).mappings().all()
 
     by_table = {row["table"]: row for row in plan if row["select_type"] == "DERIVED"}
     assert set(by_table) == {"i", "o"}, plan
