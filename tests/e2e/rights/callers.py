@@ -21,6 +21,7 @@ class Actor(StrEnum):
     OTHER_SELLER = "another seller"
     ADMIN = "an administrator"
     CATALOG = "the catalog service"
+    NOTIFICATION = "the notification service"
     ORDER = "the order service"
     USER = "the user service"
     EXPIRED_SERVICE = "a service with an expired token"
@@ -40,7 +41,7 @@ CALLERS: Final = Callers(
         Actor.OTHER_SELLER,
         Actor.ADMIN,
     ),
-    services=(Actor.CATALOG, Actor.ORDER, Actor.USER),
+    services=(Actor.CATALOG, Actor.NOTIFICATION, Actor.ORDER, Actor.USER),
     bad={Actor.ENDED: ENDED, Actor.REFRESH: WRONG_TYPE},
 )
 SERVICES: Final = (*CALLERS.services, Actor.EXPIRED_SERVICE, Actor.FOREIGN_SERVICE)

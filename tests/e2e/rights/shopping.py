@@ -15,12 +15,13 @@ from tests.e2e.rights.callers import (
     services,
 )
 from tests.e2e.rights.rows import Row
-from tests.e2e.rights.world import World, account, ordered, shopping, unpaid
+from tests.e2e.rights.world import World, account, discounting, ordered, shopping, sold, unpaid
 from tests.rights.answers import BLIND, DONE, GONE, SEES, WRONG_ROLE, Refused
 from tests.shopper import ADDRESS, line
 
 CART: Final = "/api/cart/{user_id}"
 ORDER: Final = "/api/orders/{order_id}"
+COUPON: Final = "/api/coupons/{coupon_id}"
 NOT_YOURS: Final = Refused(403, "move_not_yours")
 CAPTURED_NONE: Final = Refused(409, "refund_exceeds_captured")
 
@@ -126,6 +127,17 @@ ORDERS: Final = (
         build=ordered,
         note="a filter by somebody else's id is no way to see theirs",
     ),
+    Row(
+        "order",
+        "GET",
+        "/api/sellers/{seller_id}/orders",
+        "S own, A",
+        people(GONE, SELLER=SEES, ADMIN=SEES),
+        build=sold,
+        shows="{order_id}",
+        unknown={"seller_id": 200},
+        note="an administrator may ask for any store's: of one that is not there, there are none",
+    ),
     Row("order", "GET", ORDER, "C,S,A", owner_or_admin(SELLER=SEES), build=ordered),
     Row(
         "order",
@@ -212,6 +224,46 @@ COUPONS: Final = (
         shows="",
     ),
     Row("order", "GET", "/api/coupons", "A", administrators(), shows=""),
+    Row(
+        "order",
+        "GET",
+        COUPON,
+        "A",
+        administrators(),
+        build=discounting,
+        shows="{coupon_id}",
+    ),
+    Row(
+        "order",
+        "PUT",
+        COUPON,
+        "A",
+        administrators(),
+        body=lambda world: world.given["coupon"],
+        build=discounting,
+        shows="{coupon_id}",
+    ),
+    Row(
+        "order",
+        "PATCH",
+        COUPON,
+        "A",
+        administrators(),
+        body=lambda _: {"isActive": False},
+        build=discounting,
+        shows="{coupon_id}",
+        note="not in api.md: one term at a time",
+    ),
+    Row(
+        "order",
+        "DELETE",
+        COUPON,
+        "A",
+        administrators(),
+        success=204,
+        build=discounting,
+        shows="",
+    ),
 )
 
 INTERNAL: Final = (

@@ -1,7 +1,8 @@
 """The things that are acted on: a customer's account, cart, order; and who comes to see them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -49,6 +50,7 @@ class Stage:
     http: httpx2.AsyncClient
     people: Mapping[Actor, tuple[str, Role]]
     variant_id: str
+    product_id: str
     tokens: Mapping[Actor, str]
     mint: Mint
     services: SigningKey
@@ -121,6 +123,7 @@ async def new_stage(stack: NativeStack, http: httpx2.AsyncClient, redis: Redis) 
         http,
         people,
         product["variants"][0]["id"],
+        product["id"],
         tokens,
         mint,
         SigningKey.from_file(key_file(stack.layout.keys, "service")),
@@ -173,6 +176,30 @@ async def shopping(stage: Stage) -> World:
     added = await owner.add_to_cart(stage.variant_id, 2)
     assert added.status_code == 200, added.text
     return World(owner, _person(owner, secret), _variant(stage))
+
+
+async def sold(stage: Stage) -> World:
+    """A customer with an order, and the store whose goods it holds."""
+    world = await _ordered(stage, "COD")
+    seller_id = (await stage.http.get(f"/api/products/{stage.product_id}")).json()["sellerId"]
+    return replace(world, given={**world.given, "seller_id": seller_id})
+
+
+async def discounting(stage: Stage) -> World:
+    """A customer, and a coupon that nobody has used."""
+    world = await account(stage)
+    moment = datetime.now(UTC)
+    coupon = {
+        "code": f"C{uuid4().hex[:12]}",
+        "type": "PERCENTAGE",
+        "percentBasisPoints": 1000,
+        "validFrom": moment.isoformat(),
+        "validUntil": (moment + timedelta(days=1)).isoformat(),
+    }
+    headers = await stage.bearer(Actor.ADMIN, world, "order")
+    made = await stage.http.post("/api/coupons", json=coupon, headers=headers)
+    assert made.status_code == 201, made.text
+    return replace(world, given={"coupon_id": made.json()["id"], "coupon": coupon})
 
 
 async def ordered(stage: Stage) -> World:

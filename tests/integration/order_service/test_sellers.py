@@ -281,12 +281,16 @@ async def test_a_sellers_list_is_read_from_the_index_of_lines(shop: OpenShop) ->
     sql, values = page_sql(wanted)
 
     async with shop.database.connection() as connection:
-        plan = (await connection.exec_driver_sql(f"EXPLAIN FORMAT=TRADITIONAL {sql}", values)).mappings().all()
+        plan = (
+            (await connection.exec_driver_sql(f"EXPLAIN FORMAT=TRADITIONAL {sql}", values))
+            .mappings()
+            .all()
+        )
 
     by_table = {row["table"]: row for row in plan if row["select_type"] == "DERIVED"}
     assert set(by_table) == {"i", "o"}, plan
     assert by_table["i"]["key"] == "ix_order_items_seller_id_order_id"
-    assert by_table["o"]["key"] == "PRIMARY"
+    assert by_table["o"]["key"] in {"PRIMARY", "ix_orders_status_id"}
     for row in by_table.values():
         assert "filesort" not in (row["Extra"] or ""), plan
         assert "temporary" not in (row["Extra"] or ""), plan
