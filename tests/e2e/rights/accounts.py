@@ -238,7 +238,7 @@ INTERNAL: Final = (
         "GET",
         "/internal/users/{user_id}/contact",
         "I",
-        services(Actor.ORDER),
+        services(Actor.ORDER, Actor.NOTIFICATION),
         query="?addressId={address_id}",
     ),
     Row(
