@@ -21,7 +21,7 @@ again = for pause in 1 3 9 ""; do \
 	  echo "That failed; again in $$pause s" >&2; sleep "$$pause"; done
 
 .DEFAULT_GOAL := help
-.PHONY: help up down reset status logs doctor demo seed flashsale check unit integration e2e chaos test edge-test mutate fuzz bench lock diagrams image venv
+.PHONY: help up down reset status logs doctor demo seed flashsale check unit integration e2e chaos test edge-test mutate prove fuzz bench lock diagrams image venv
 
 help: ## List the tasks
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -75,6 +75,9 @@ chaos: ## Processes killed, connections cut; nothing may be lost
 test: $(READY) ## Everything: unit, integration, end to end and chaos, on parts of its own
 	@$(COMPILE)
 	$(PYTEST) $(ARGS)
+
+prove: $(READY) ## Break each item of the mission; the tests that prove it must fail (ITEMS="107 108")
+	$(BIN)/python -m tests.proofs $(ITEMS)
 
 mutate: $(READY) ## Put small faults into the pure rules; tests must notice 90 % of them (ONLY=pricing)
 	$(BIN)/python -m tests.mutation $(if $(ONLY),--only $(ONLY))

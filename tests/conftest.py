@@ -10,7 +10,8 @@ import os
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -23,7 +24,8 @@ from common_lib.database import Database
 from common_lib.settings import DatabaseSettings
 from shop.stack.edge import Edge
 from shop.stack.errors import StackError
-from shop.stack.layout import Layout
+from shop.stack.layout import PROCESS_NAMES, Layout
+from shop.stack.memory import Kind, recall_ports, remember
 from shop.stack.native import NativeStack
 from shop.stack.progress import Progress
 from tests import containers, seeding
@@ -45,6 +47,9 @@ TEST_ENVIRONMENT = {
     "SHOP_IN_FLIGHT_TTL_MS": "1000",
     "SHOP_SHUTDOWN_IDLE_S": "1.2",
 }
+
+# Where parts live that stay up after the tests and are found by the next run.
+KEPT_HOME_VARIABLE = "SHOP_TEST_HOME"
 
 _scratch_numbers = itertools.count(1)
 
@@ -83,8 +88,12 @@ class Entrance:
 
 @pytest.fixture(scope="session")
 def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NativeStack]:
-    """MySQL, Redis and LocalStack, migrated: in containers where an engine answers, else native."""
-    layout = Layout.for_tests(tmp_path_factory.mktemp("stack"), env=TEST_ENVIRONMENT)
+    """MySQL, Redis and LocalStack, migrated: in containers where an engine answers, else native.
+
+    With SHOP_TEST_HOME they are those that an earlier run left there, and they are left there.
+    """
+    kept_home = os.environ.get(KEPT_HOME_VARIABLE)
+    layout = _kept(Path(kept_home)) if kept_home else _passing(tmp_path_factory.mktemp("stack"))
     stack = containers.stack_for(layout, Progress(Console()))
     try:
         stack.start_parts()
@@ -95,7 +104,22 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NativeStack]:
     try:
         yield stack
     finally:
-        stack.reset()
+        if kept_home:
+            for name in PROCESS_NAMES:
+                stack.kill(name)
+        else:
+            stack.reset()
+
+
+def _passing(home: Path) -> Layout:
+    return Layout.for_tests(home, env=TEST_ENVIRONMENT)
+
+
+def _kept(home: Path) -> Layout:
+    layout = replace(_passing(home), die_with_parent=False)
+    ports = recall_ports(home) or layout.ports
+    remember(home, Kind.NATIVE, ports)
+    return replace(layout, ports=ports)
 
 
 @pytest.fixture(scope="session")

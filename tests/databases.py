@@ -43,7 +43,7 @@ async def migrated(parts: NativeStack, service: str, name: str) -> AsyncIterator
     try:
         async with admin.connect() as connection:
             model = await _model(connection, server, service)
-            await connection.execute(sa.text(f"CREATE DATABASE {name}"))
+            await _create(connection, name)
             await _copy(connection, model, name)
         yield f"{server}/{name}"
     finally:
@@ -59,10 +59,16 @@ async def _model(connection: AsyncConnection, server: str, service: str) -> str:
     """
     name = f"scratch_model_{service}"
     if (server, service) not in _models:
-        await connection.execute(sa.text(f"CREATE DATABASE {name}"))
+        await _create(connection, name)
         await asyncio.to_thread(upgrade, service, f"{server}/{name}")
         _models.add((server, service))
     return name
+
+
+async def _create(connection: AsyncConnection, name: str) -> None:
+    """Make an empty database; what a run that was killed left of that name goes."""
+    await connection.execute(sa.text(f"DROP DATABASE IF EXISTS {name}"))
+    await connection.execute(sa.text(f"CREATE DATABASE {name}"))
 
 
 async def _copy(connection: AsyncConnection, model: str, name: str) -> None:

@@ -1,6 +1,7 @@
 """Where in a module its rules stand: in function bodies, module-level tables and constants.
 
-Types, columns of tables, docstrings, and what an error is called are no rules.
+Types, columns of tables, docstrings, metrics, and how a dataclass is made are no rules, nor is the
+guard `strict=` of a zip.
 """
 
 import ast
@@ -28,7 +29,7 @@ def _ruleless(tree: ast.Module) -> Iterator[ast.stmt | ast.expr]:
                 yield from (
                     each for each in node.body if isinstance(each, ast.Assign | ast.AnnAssign)
                 )
-                yield from node.bases
+                yield from (*node.bases, *node.decorator_list)
             case ast.FunctionDef() | ast.AsyncFunctionDef():
                 yield from _types_of(node)
                 yield from node.decorator_list
@@ -36,6 +37,10 @@ def _ruleless(tree: ast.Module) -> Iterator[ast.stmt | ast.expr]:
                 yield node.annotation
             case ast.Expr(value=ast.Constant()):
                 yield node
+            case ast.Call(func=ast.Attribute(attr="inc")):
+                yield node
+            case ast.keyword(arg="strict"):
+                yield node.value
 
 
 def _types_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[ast.expr]:

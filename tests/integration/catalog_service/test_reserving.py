@@ -1,6 +1,7 @@
 """TX1 on a real server: nobody oversells, whoever asks, however often."""
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import asyncmy.errors
@@ -28,6 +29,7 @@ from common_lib.database import WriteSession, is_check_violation, is_null_refuse
 from common_lib.ids import new_id
 from tests.integration.catalog_service.conftest import Catalog, OpenCatalog, order
 from tests.integration.catalog_service.crowds import AWAY, all_of, held
+from tests.waiting import eventually
 
 
 async def test_100_buyers_of_10_units_get_exactly_10(catalog: Catalog) -> None:
@@ -310,3 +312,15 @@ async def test_the_check_stands_behind_every_update(
     with pytest.raises(sa.exc.DBAPIError) as refusal:
         await catalog.database.transact(work)
     assert is_check_violation(refusal.value)
+
+
+async def test_a_batch_holds_the_lock_of_its_variant_while_it_runs(catalog: Catalog) -> None:
+    variant = await catalog.variant(5)
+    redis = catalog.deps.announcements._redis
+    async with catalog.database.connection() as other, other.begin():
+        locking = sa.text("SELECT 1 FROM inventory WHERE variant_id = :id FOR UPDATE")
+        await other.execute(locking, {"id": variant.bytes})
+        reserving = asyncio.create_task(catalog.deps.batcher.reserve(order((variant, 5))))
+        assert await eventually(partial(redis.get, f"lock:inventory:{variant}"))
+    held_stock, _ = await reserving
+    assert held_stock.lines[0].quantity == 5

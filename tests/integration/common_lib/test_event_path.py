@@ -17,6 +17,7 @@ from common_lib.events import Envelope, Topic
 from common_lib.events.users import UserDeleted, UserRegistered
 from common_lib.ids import new_id
 from common_lib.outbox import Relay, enqueue, wake
+from common_lib.telemetry import TraceContext, bound_trace, current_trace
 from tests.waiting import eventually
 
 OpenDatabase = Callable[[str], Database]
@@ -78,6 +79,29 @@ async def test_a_committed_event_reaches_its_consumer_once(
 
     assert sorted(reader.seen) == sorted(users)
     assert await unpublished(database) == 0
+
+
+async def test_the_trace_and_the_id_of_a_request_reach_its_consumers(
+    database: Database, bus: Bus, redis: Redis, queue: str
+) -> None:
+    relay, found = Relay(database, bus, redis, source="test"), list[TraceContext | None]()
+
+    async def look(session: WriteSession, event: Any, envelope: Envelope) -> None:
+        del session, event, envelope
+        found.append(current_trace())
+
+    process = with_inbox(database, "test", {UserRegistered: look})
+    consumer = Consumer(bus, queue, process, wait_s=1)
+    trace_id = new_id().hex
+
+    async with running(relay.run, consumer.run):
+        with bound_trace(f"00-{trace_id}-00f067aa0ba902b7-01", "request-1", name="asking"):
+            await write(database, new_id())
+        await wake(redis, "test")
+        await eventually(lambda: bool(found))
+
+    assert found[0] is not None
+    assert found[0].traceparent.split("-")[1] == trace_id
 
 
 async def test_two_relays_publish_nothing_twice(

@@ -69,6 +69,36 @@ def variables_read(process: str) -> set[str]:
     }
 
 
+# What the brief says each listens on.
+PORTS_OF_THE_BRIEF = {
+    "user": 8081,
+    "catalog": 8082,
+    "order": 8083,
+    "notification": 8084,
+    "mysql-users": 3306,
+    "mysql-catalog": 3307,
+    "mysql-orders": 3308,
+    "mysql-notifications": 3309,
+    "redis-commander": 8090,
+}
+
+
+@pytest.mark.parametrize(("name", "port"), PORTS_OF_THE_BRIEF.items())
+def test_the_ports_are_those_of_the_brief(name: str, port: int) -> None:
+    published, *_ = SERVICES[name]["ports"]
+    assert f":-{port}}}:" in published
+    assert Ports().of(name) == port
+
+
+def test_the_parts_are_four_databases_redis_7_and_localstack() -> None:
+    images = {name: SERVICES[name]["image"].split(":") for name in LONG_RUNNING - PROCESSES}
+    databases = {name for name, (image, _) in images.items() if image == "mysql"}
+    assert databases == set(DATABASES)
+    assert images["redis"][0] == "redis"
+    assert images["redis"][1].startswith("7.")
+    assert images["localstack"][0] == "localstack/localstack"
+
+
 def test_every_part_of_the_shop_is_there() -> None:
     infrastructure = {*DATABASES, "redis", "redis-commander", "localstack"}
     assert infrastructure == LONG_RUNNING - PROCESSES
@@ -202,6 +232,7 @@ def test_the_databases_are_configured_as_the_services_expect() -> None:
     lines = (ROOT / "deploy/mysql/shop.cnf").read_text().splitlines()
     settings = dict(line.split(" = ") for line in lines if " = " in line and line[0] != "#")
     assert settings["binlog-format"] == "ROW"
+    assert settings["binlog-expire-logs-seconds"] == str(7 * 24 * 60 * 60)
     assert settings["transaction-isolation"] == "READ-COMMITTED"
     assert settings["innodb-lock-wait-timeout"] == "2"
     assert settings["sync-binlog"] == "1"

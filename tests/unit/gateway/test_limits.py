@@ -216,3 +216,166 @@ async def test_the_first_connection_of_a_process_leaves_the_word_to_redis() -> N
     verdicts = [await limiter.check(subject) for _ in range(7)]
 
     assert all(verdict.is_admitted for verdict in verdicts)
+
+
+async def test_what_redis_says_of_a_place_is_passed_on_in_seconds() -> None:
+    pipe = Pipe()
+    pipe.reply = [0, None, None, 0, 1_500_000]
+    limiter = limiter_on(pipe)
+
+    verdict = await limiter.check(limiter.subject("u:1", "default"))
+
+    assert not verdict.is_admitted
+    assert verdict.counts[0] == ("default", 5, 0, 1.5)
+    assert verdict.retry_after_s == 1.5
+
+
+def test_a_caller_who_was_never_let_in_has_a_place_at_once() -> None:
+    limiter, subject, other = LocalLimiter(), somebody(1), somebody(1, "u:2")
+    limiter.check([other], START)
+
+    verdict = limiter.check([subject, other], START)
+
+    assert not verdict.is_admitted
+    assert verdict.counts[0].free_in_s == 0.0
+
+
+def test_a_lowered_limit_frees_a_place_when_enough_have_left() -> None:
+    limiter, subject = LocalLimiter(), somebody(4)
+    for step in range(4):
+        limiter.check([subject], START + step)
+    subject.policy.limit = 2
+
+    verdict = limiter.check([subject], START + 4)
+
+    assert verdict.retry_after_s == WINDOW_S - 2
+
+
+def test_the_smallest_limit_lets_one_in() -> None:
+    limiter = limiter_on(Pipe())
+    limiter.set_limit("default", 1)
+
+    assert limiter.policies["default"].limit == 1
+
+
+@pytest.mark.parametrize(("limit", "remembered"), [(10_000, 1), (10_001, 0)])
+async def test_only_limits_of_an_account_are_remembered(limit: int, remembered: int) -> None:
+    limiter = limiter_on(Pipe())
+    limiter.set_limit("default", limit)
+
+    await limiter.check(limiter.subject("u:1", "default"))
+
+    assert len(limiter._local._rings) == remembered
+
+
+async def test_what_is_remembered_of_a_steady_caller_does_not_grow() -> None:
+    pipe, now = Pipe(), START
+    limiter = limiter_on(pipe, lambda: now)
+    subject = limiter.subject("u:1", "default")
+
+    for _ in range(10):
+        await limiter.check(subject)
+        now += WINDOW_S
+
+    # Those of a minute ago and of now.
+    assert len(limiter._local._rings["u:1"]) == 2
+
+
+def test_who_has_just_been_busy_is_dropped_last() -> None:
+    limiter, busy = LocalLimiter(), somebody(9, "busy")
+    limiter.check([busy], START)
+    limiter.check([somebody(1, "idle")], START)
+    later = START + WINDOW_S
+    limiter.check([busy], later)
+
+    limiter.check([somebody(1, "new")], later + 1)
+
+    assert list(limiter._rings) == ["busy", "new"]
+
+
+def test_at_most_two_are_dropped_for_one_who_comes() -> None:
+    limiter = LocalLimiter()
+    for number in range(5):
+        limiter.check([somebody(1, f"idle:{number}")], START)
+
+    limiter.check([somebody(1, "new")], START + WINDOW_S + 1)
+
+    assert list(limiter._rings) == ["idle:2", "idle:3", "idle:4", "new"]
+
+
+def test_one_who_was_there_a_whole_window_ago_is_not_idle_yet() -> None:
+    limiter = LocalLimiter()
+    limiter.check([somebody(1)], START)
+
+    limiter.check([somebody(1, "u:2")], START + WINDOW_S)
+
+    assert list(limiter._rings) == ["u:1", "u:2"]
+
+
+def test_no_more_callers_are_remembered_than_there_is_room_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("gateway.limits._MAX_LOCAL_KEYS", 3)
+    limiter = LocalLimiter()
+
+    for number in range(5):
+        limiter.check([somebody(1, f"u:{number}")], START)
+        assert len(limiter._rings) <= 3
+
+    assert "u:4" in limiter._rings
+
+
+async def doubting(pipe: Pipe, now: Callable[[], float] = lambda: START) -> Limiter:
+    """Return a limiter that has let one request in, and does not trust Redis any more."""
+    limiter = limiter_on(pipe, now)
+    await limiter.check(limiter.subject("u:1", "default"))
+    pipe.on_change()
+    return limiter
+
+
+async def test_what_redis_refuses_while_it_is_doubted_is_not_held_against_the_caller() -> None:
+    pipe = Pipe()
+    limiter = await doubting(pipe)
+    subject = limiter.subject("u:1", "default")
+    pipe.reply = [0, None, None, 0, 60_000_000]
+    refused = [(await limiter.check(subject)).is_admitted for _ in range(3)]
+
+    pipe.reply = [1, None, None, 4, 60_000_000]
+    verdicts = [(await limiter.check(subject)).is_admitted for _ in range(5)]
+
+    assert refused == [False] * 3
+    assert verdicts == [True] * 4 + [False]
+
+
+async def test_what_redis_lets_in_while_it_is_doubted_counts() -> None:
+    pipe = Pipe()
+    limiter = await doubting(pipe)
+    subject = limiter.subject("u:1", "default")
+
+    verdicts = [await limiter.check(subject) for _ in range(5)]
+
+    assert [verdict.is_admitted for verdict in verdicts] == [True] * 4 + [False]
+    # Known to be over the limit, so nothing hangs on what Redis would have said.
+    assert all(verdict.is_shared for verdict in verdicts)
+    assert len(pipe.sent) == 5
+
+
+@pytest.mark.parametrize("silent_first", [False, True])
+async def test_a_silent_redis_is_doubted_for_a_window_from_then_on(*, silent_first: bool) -> None:
+    pipe, now = Pipe(), START
+    limiter = limiter_on(pipe, lambda: now)
+    subject = limiter.subject("u:1", "default")
+    if not silent_first:
+        limiter = await doubting(pipe, lambda: now)
+    pipe.reply = None
+    now += 1
+    assert not (await limiter.check(subject)).is_shared
+    for _ in range(5):
+        await limiter.check(subject)
+
+    pipe.reply = [1, None, None, 4, 60_000_000]
+    now += WINDOW_S - 0.001
+
+    # The one from before the doubt has left; those let in since then count.
+    verdicts = [(await limiter.check(subject)).is_admitted for _ in range(2)]
+    assert verdicts == [not silent_first, False]

@@ -2,6 +2,8 @@
 
 import asyncio
 
+import sqlalchemy as sa
+
 from tests.integration.catalog_service.conftest import Catalog
 from tests.integration.catalog_service.counting import statements
 from tests.integration.catalog_service.search.searching import SearchShop, word
@@ -55,3 +57,14 @@ async def test_a_list_costs_the_same_statements_whatever_its_size(catalog: Catal
         assert len(answer.json()["items"]) == limit
         sent_counts.append(len(sent))
     assert sent_counts[0] == sent_counts[1] <= 6
+
+
+async def test_words_are_looked_up_in_a_fulltext_index(catalog: Catalog) -> None:
+    shop, mark = SearchShop(catalog), word()
+    product_id = await shop.put(f"Kettle {mark}")
+    with statements(catalog) as sent:
+        page = await shop.search(mark)
+    indexes = await catalog.rows(sa.text("SHOW INDEX FROM search_documents"))
+    assert page["items"][0]["id"] == str(product_id)
+    assert any("MATCH (words) AGAINST" in statement for statement in sent)
+    assert any(row.Column_name == "words" and row.Index_type == "FULLTEXT" for row in indexes)

@@ -1,0 +1,74 @@
+"""`python -m tests.proofs`: break each item of the mission and see its tests fail.
+
+Ends with 1 if a test passes although its item is broken, after naming it.
+"""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+
+from tests.proofs.fault import Fault
+from tests.proofs.faults.every import FAULTS
+from tests.proofs.rows import ROOT, Row, rows
+from tests.proofs.running import Workshop
+
+console = Console(highlight=False, soft_wrap=True)
+
+# A test and an item that it is said to prove.
+Claim = tuple[int, str]
+
+
+def main() -> int:
+    wanted = _items()
+    claimed = {row.item: row for row in rows() if row.tests and (not wanted or row.item in wanted)}
+    faults = [fault for fault in FAULTS if claimed.keys() & set(fault.items)]
+    with tempfile.TemporaryDirectory(prefix="proofs-") as home:
+        workshop = Workshop(ROOT, Path(home))
+        try:
+            _require_green(workshop, claimed)
+            proven = {claim for fault in faults for claim in _proven(workshop, fault, claimed)}
+        finally:
+            workshop.close()
+    return _report(claimed, proven)
+
+
+def _items() -> set[int]:
+    parser = argparse.ArgumentParser(prog="python -m tests.proofs", description=__doc__)
+    parser.add_argument("items", nargs="*", type=int, help="items to break; all without any")
+    return set(parser.parse_args().items)
+
+
+def _require_green(workshop: Workshop, claimed: dict[int, Row]) -> None:
+    failing = workshop.failing({test for row in claimed.values() for test in row.tests})
+    if failing:
+        raise SystemExit(f"error: fails with nothing broken: {', '.join(sorted(failing))}")
+    console.print("all tests pass with nothing broken")
+
+
+def _proven(workshop: Workshop, fault: Fault, claimed: dict[int, Row]) -> set[Claim]:
+    """Return the claims that the fault bears out."""
+    claims = {
+        (item, test) for item in fault.items if item in claimed for test in claimed[item].tests
+    }
+    with workshop.broken(fault):
+        failing = workshop.failing(test for _, test in claims)
+    noticed = {claim for claim in claims if claim[1] in failing}
+    names = ", ".join(str(item) for item in fault.items)
+    console.print(f"{names}: {len(noticed)} of {len(claims)} notice {fault.path}: {fault.new!r}")
+    return noticed
+
+
+def _report(claimed: dict[int, Row], proven: set[Claim]) -> int:
+    claims = [(row.item, test) for row in claimed.values() for test in row.tests]
+    unproven = [claim for claim in claims if claim not in proven]
+    for item, test in unproven:
+        console.print(f"item {item}: passes although it is broken: {test}", style="red")
+    console.print(f"{len(claims) - len(unproven)} of {len(claims)} claims borne out")
+    return 1 if unproven else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

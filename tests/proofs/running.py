@@ -1,0 +1,85 @@
+"""Breaks a copy of the tree and runs tests there, on parts that stay up from run to run."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+
+from shop.stack.layout import HOME_VARIABLE, LOCAL, Layout
+from shop.stack.memory import recall_ports
+from shop.stack.native import NativeStack
+from shop.stack.progress import Progress
+from tests.conftest import KEPT_HOME_VARIABLE
+from tests.proofs.fault import Fault
+
+_NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".local", "__pycache__", "*_cache")
+_FAILED = re.compile(r"^(?:FAILED|ERROR) (tests/[\w/]+\.py::\w+)", re.MULTILINE)
+_DEADLINE_S = 900
+
+
+class Workshop:
+    """A copy of the tree, and a home for the parts that its tests run on."""
+
+    def __init__(self, root: Path, home: Path) -> None:
+        self._root = root
+        self._tree = home / "tree"
+        self._parts = home / "parts"
+        shutil.copytree(root, self._tree, ignore=_NOT_COPIED, symlinks=True)
+
+    def failing(self, tests: Iterable[str]) -> frozenset[str]:
+        """Run the tests and return those that fail, by file and name; all if the run breaks off."""
+        wanted = sorted(tests)
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "--tb=no",
+            *wanted,
+        ]
+        environment = {
+            **os.environ,
+            HOME_VARIABLE: str(LOCAL),
+            KEPT_HOME_VARIABLE: str(self._parts),
+            "PYTHONPATH": str(self._tree),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+        try:
+            done = subprocess.run(
+                command, cwd=self._tree, env=environment, timeout=_DEADLINE_S,
+                capture_output=True, text=True, check=False,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            return frozenset(wanted)
+        if done.returncode == 0:
+            return frozenset()
+        return frozenset(_FAILED.findall(done.stdout)) or frozenset(wanted)
+
+    @contextmanager
+    def broken(self, fault: Fault) -> Iterator[None]:
+        """Have the fault in the copy for as long as the block runs."""
+        file = self._tree / fault.path
+        text = file.read_text(encoding="utf-8")
+        if text.count(fault.old) != 1:
+            raise ValueError(f"{fault.path} does not hold {fault.old!r} exactly once")
+        file.write_text(text.replace(fault.old, fault.new), encoding="utf-8")
+        try:
+            yield
+        finally:
+            shutil.copy(self._root / fault.path, file)
+
+    def close(self) -> None:
+        """Stop the parts."""
+        ports = recall_ports(self._parts)
+        if ports is not None:
+            layout = replace(Layout.for_tests(self._parts), ports=ports, die_with_parent=False)
+            NativeStack(layout, Progress(Console(quiet=True))).reset()
