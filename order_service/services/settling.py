@@ -73,7 +73,10 @@ async def give_back(
 async def refunded(
     session: WriteSession, locked: Locked, refund: ReturnRefund, provider_refund_id: str | None
 ) -> None:
-    """Mark a refund as made; the payment is REFUNDED once nothing of it is left."""
+    """Mark a refund as made; the payment is REFUNDED once nothing of it is left.
+
+    An order whose last money was promised back before promises ended orders is ended here.
+    """
     refund.complete(provider_refund_id)
     payment, order = locked.payment, locked.order
     if payment.refundable.amount == 0 and payment.can_become(PaymentStatus.REFUNDED):
@@ -84,6 +87,8 @@ async def refunded(
         refunded=total((each.refunded for each in locked.payments), order.currency),
     )
     await enqueue(session, event, source=SOURCE)
+    if held(order, locked.payments).amount == 0:
+        await follow(session, _about(Trigger.REFUNDED_IN_FULL, locked))
 
 
 async def _succeeded(session: WriteSession, locked: Locked, reply: ProviderReply) -> None:

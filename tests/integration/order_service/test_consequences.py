@@ -414,6 +414,19 @@ async def test_of_a_refund_and_a_parcel_at_once_exactly_one_wins(shop: OpenShop)
         assert is_shipped != is_ended
 
 
+async def test_a_refund_promised_before_promises_ended_orders_ends_its_order_when_made(
+    shop: OpenShop,
+) -> None:
+    admin = shop.somebody(Role.ADMIN)
+    order_id, code = await brought_to(shop, S.CONFIRMED)
+    await refund(admin, order_id)
+    await write(shop, "UPDATE orders SET status = 'CONFIRMED' WHERE id = %s", order_id)
+
+    await shop.cases.provider_calls.work_off()
+
+    assert (await seen(shop, order_id, code)).status == "CANCELLED"
+
+
 async def test_the_audit_names_an_order_that_lives_on_though_all_was_given_back(
     shop: OpenShop,
 ) -> None:

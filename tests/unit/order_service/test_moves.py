@@ -172,3 +172,36 @@ def test_a_refund_that_was_made_is_not_due_again() -> None:
     assert refund.status is ReturnStatus.REFUNDED
     assert not refund.is_due
     assert refund.next_action_at is None
+
+
+def test_a_refusal_is_narrowed_to_what_its_reader_may_do() -> None:
+    refusal = IllegalTransition("no", status=O.CONFIRMED, allowed=["CANCELLED", "SHIPPED"])
+
+    narrowed = refusal.within(frozenset({O.CANCELLED}))
+
+    assert narrowed.details == {"status": O.CONFIRMED, "allowed": ["CANCELLED"]}
+    assert narrowed.detail == "no"
+    assert IllegalTransition("no").within(frozenset(O)).details == {"allowed": []}
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_under_way"),
+    [
+        ({"phase": PaymentPhase.INITIATED}, False),
+        ({"phase": PaymentPhase.INITIATED, "next_action_at": LONG_AGO}, True),
+        ({"phase": PaymentPhase.UNKNOWN}, True),
+        ({"phase": PaymentPhase.SETTLED, "status": PaymentStatus.FAILED}, False),
+        ({"phase": PaymentPhase.SETTLED, "status": PaymentStatus.SUCCESS}, False),
+    ],
+)
+def test_a_payment_is_under_way_from_when_a_provider_may_know_of_it(
+    changes: dict[str, Any], is_under_way: bool
+) -> None:
+    assert a_payment(an_order(), **changes).is_under_way is is_under_way
+
+
+def test_a_payment_tells_what_came_in_and_what_went_back() -> None:
+    payment = a_payment(an_order(), captured_minor=50_000, refunded_minor=20_000)
+
+    assert (payment.captured, payment.refunded) == (inr(50_000), inr(20_000))
+    assert payment.refundable == inr(30_000)
