@@ -3,17 +3,13 @@
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from common_lib.problems import ApiModel, LaxId, RequestModel
+from common_lib.text import SLUG, SLUG_WANTED, OneLine, Shaped
 
-CategoryName = Annotated[
-    str,
-    StringConstraints(
-        min_length=1, max_length=120, strip_whitespace=True, pattern=r"^[^\x00-\x1f\x7f]*$"
-    ),
-]
-CategorySlug = Annotated[str, Field(max_length=140, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+CategoryName = Annotated[str, OneLine(120)]
+CategorySlug = Annotated[str, Shaped(SLUG, SLUG_WANTED, max_length=140)]
 Position = Annotated[int, Field(ge=0, le=1_000_000)]
 
 

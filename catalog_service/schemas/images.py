@@ -4,12 +4,16 @@ from datetime import datetime
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
 from catalog_service.schemas.inventory import MAX_COUNT
 from common_lib.problems import ApiModel, RequestModel
+from common_lib.text import OneLine, Verbatim
 
-AltText = Annotated[str, StringConstraints(max_length=255, strip_whitespace=True)]
+AltText = Annotated[str, OneLine(255, min_length=0)]
+UploadName = Annotated[
+    str, Field(max_length=2048), Verbatim("compared with what the shop gave out itself")
+]
 
 
 class PresignIn(RequestModel):
@@ -35,8 +39,8 @@ class AttachIn(RequestModel):
     `position` is its place among the pictures, the first being 0; without one it comes last.
     """
 
-    key: str | None = None
-    url: str | None = None
+    key: UploadName | None = None
+    url: UploadName | None = None
     alt_text: AltText = ""
     position: Annotated[int, Field(ge=0, lt=MAX_COUNT)] | None = None
 

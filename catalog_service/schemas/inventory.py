@@ -8,6 +8,7 @@ from pydantic import Field
 
 from common_lib.money import Money
 from common_lib.problems import ApiModel, LaxId, RequestModel
+from common_lib.text import OneLine, Shaped, Verbatim
 
 # The largest value of the INT columns behind these numbers.
 MAX_COUNT = 2**31 - 1
@@ -15,7 +16,14 @@ MAX_LINES = 100
 
 Quantity = Annotated[int, Field(ge=1, lt=MAX_COUNT)]
 Version = Annotated[int, Field(ge=1, le=MAX_COUNT)]
-PlainText = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[!-~]+$")]
+PlainText = Annotated[
+    str,
+    Shaped(r"^[!-~]+$", "Use letters and signs of ASCII, without spaces", max_length=128),
+]
+
+IdempotencyKey = Annotated[
+    str, Field(min_length=1, max_length=255), Verbatim("another key would be another request")
+]
 
 
 class LineIn(RequestModel):
@@ -38,13 +46,13 @@ class ReserveIn(RequestModel):
     order_id: LaxId
     fingerprint: PlainText
     user_id: LaxId | None = None
-    idempotency_key: Annotated[str, Field(min_length=1, max_length=255)] | None = None
+    idempotency_key: IdempotencyKey | None = None
     items: Lines
 
 
 class ReleaseIn(RequestModel):
     reservation_id: LaxId
-    reason: Annotated[str, Field(min_length=1, max_length=64)] = "released"
+    reason: Annotated[str, OneLine(64)] = "released"
 
 
 class ConfirmIn(RequestModel):
@@ -88,7 +96,7 @@ class AdjustIn(RequestModel):
     """Put units on the shelf (positive) or take them off (negative), and say why."""
 
     delta: Annotated[int, Field(gt=-MAX_COUNT, lt=MAX_COUNT)]
-    reason: Annotated[str, Field(min_length=1, max_length=200)]
+    reason: Annotated[str, OneLine(200)]
     kind: Literal["RESTOCK", "CORRECTION"] = "CORRECTION"
     version: Version | None = None
 

@@ -4,19 +4,30 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, WrapValidator
 
 from catalog_service.schemas.inventory import MAX_COUNT, Version
 from common_lib.money import Money
 from common_lib.problems import ApiModel, LaxId, RequestModel
+from common_lib.text import SLUG, SLUG_WANTED, ManyLines, OneLine, Shaped, distinct_names
 
-Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
-VariantName = Annotated[str, StringConstraints(min_length=1, max_length=160, strip_whitespace=True)]
-Description = Annotated[str, Field(max_length=10_000)]
-Sku = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$")]
-Label = Annotated[str, Field(min_length=1, max_length=64)]
-Attributes = Annotated[dict[Label, Annotated[str, Field(max_length=255)]], Field(max_length=20)]
-Slug = Annotated[str, Field(max_length=200, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+Name = Annotated[str, OneLine(200)]
+VariantName = Annotated[str, OneLine(160)]
+Description = Annotated[str, ManyLines(10_000, min_length=0)]
+Sku = Annotated[
+    str,
+    Shaped(
+        r"^[A-Za-z0-9][A-Za-z0-9._/-]*$",
+        "Use letters a to z, digits and . _ / -, beginning with a letter or a digit",
+        max_length=64,
+    ),
+]
+Label = Annotated[str, OneLine(64)]
+AttributeValue = Annotated[str, OneLine(255, min_length=0)]
+Attributes = Annotated[
+    dict[Label, AttributeValue], Field(max_length=20), WrapValidator(distinct_names)
+]
+Slug = Annotated[str, Shaped(SLUG, SLUG_WANTED, max_length=200)]
 Count = Annotated[int, Field(ge=0, lt=MAX_COUNT)]
 Status = Literal["DRAFT", "ACTIVE", "ARCHIVED"]
 MAX_VARIANTS = 100

@@ -4,15 +4,16 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from common_lib.problems import ApiModel, RequestModel
+from common_lib.text import ManyLines, OneLine
 
 MAX_BODY = 10_000
 
-Title = Annotated[str, StringConstraints(max_length=150, strip_whitespace=True)]
-Body = Annotated[str, StringConstraints(min_length=1, max_length=MAX_BODY, strip_whitespace=True)]
-Note = Annotated[str, StringConstraints(max_length=500, strip_whitespace=True)]
+Title = Annotated[str, OneLine(150, min_length=0)]
+Body = Annotated[str, ManyLines(MAX_BODY)]
+Note = Annotated[str, ManyLines(500, min_length=0)]
 
 
 class ReviewIn(RequestModel):

@@ -4,18 +4,11 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import Field, StringConstraints
-
 from common_lib.problems import ApiModel, RequestModel
+from common_lib.text import ManyLines, OneLine
 
-# One line, as it stands on a page or in a mail.
-StoreName = Annotated[
-    str,
-    StringConstraints(
-        min_length=1, max_length=120, strip_whitespace=True, pattern=r"^[^\x00-\x1f\x7f]*$"
-    ),
-]
-StoreDescription = Annotated[str, Field(max_length=5_000)]
+StoreName = Annotated[str, OneLine(120)]
+StoreDescription = Annotated[str, ManyLines(5_000, min_length=0)]
 StoreStatus = Literal["PENDING", "ACTIVE", "SUSPENDED"]
 
 

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from common_lib.money import Money
 from common_lib.problems import ApiModel, LaxId, RequestModel
+from common_lib.text import Verbatim
 from order_service.schemas.common import Quantity
 
 
@@ -21,7 +22,9 @@ class CartItemSet(RequestModel):
 
 
 class CartMerge(RequestModel):
-    guest_token: Annotated[str, Field(min_length=1, max_length=4096)]
+    guest_token: Annotated[
+        str, Field(min_length=1, max_length=4096), Verbatim("a token opens something or does not")
+    ]
 
 
 class CartTakeOver(RequestModel):

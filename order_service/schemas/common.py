@@ -2,18 +2,24 @@
 
 from typing import Annotated, Any
 
-from pydantic import AliasChoices, Field, StringConstraints
+from pydantic import AliasChoices, Field
 
 from common_lib.problems import ApiModel, RequestModel
+from common_lib.text import ManyLines, OneLine, Shaped, Verbatim
 
 MAX_INT32 = 2**31 - 1
 DEFAULT_PAGE = 20
 MAX_PAGE = 100
 
 Quantity = Annotated[int, Field(ge=1, le=1000)]
-Note = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
-Token = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$")]
-KeyInBody = Annotated[str, Field(max_length=4096)]
+Note = Annotated[str, ManyLines(500)]
+Token = Annotated[
+    str,
+    Shaped(r"^[\x21-\x7e]+$", "Send the token as the provider gave it out", max_length=255),
+]
+KeyInBody = Annotated[
+    str, Field(max_length=4096), Verbatim("judged with the header, which brings the same key")
+]
 
 
 class KeyedRequest(RequestModel):
@@ -36,22 +42,18 @@ class KeyedRequest(RequestModel):
         )
 
 
-def _text(longest: int) -> object:
-    return StringConstraints(strip_whitespace=True, min_length=1, max_length=longest)
-
-
 class ShippingAddress(RequestModel):
     """Where the parcel goes; kept with the order as it was at that moment."""
 
-    label: Annotated[str, _text(50)] | None = None
-    full_name: Annotated[str, _text(120)]
-    phone: Annotated[str, _text(20)]
-    address_line1: Annotated[str, _text(200)] = Field(alias="addressLine1")
-    address_line2: Annotated[str, _text(200)] | None = Field(default=None, alias="addressLine2")
-    city: Annotated[str, _text(100)]
-    state: Annotated[str, _text(100)]
-    pincode: Annotated[str, _text(12)]
-    country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] = "IN"
+    label: Annotated[str, OneLine(50)] | None = None
+    full_name: Annotated[str, OneLine(120)]
+    phone: Annotated[str, OneLine(20)]
+    address_line1: Annotated[str, OneLine(200)] = Field(alias="addressLine1")
+    address_line2: Annotated[str, OneLine(200)] | None = Field(default=None, alias="addressLine2")
+    city: Annotated[str, OneLine(100)]
+    state: Annotated[str, OneLine(100)]
+    pincode: Annotated[str, OneLine(12)]
+    country: Annotated[str, Shaped(r"^[A-Z]{2}$", "two letters")] = "IN"
 
 
 class Page(ApiModel):

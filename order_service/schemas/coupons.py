@@ -8,10 +8,12 @@ from pydantic import AwareDatetime, Field, model_validator
 
 from common_lib.money import Money
 from common_lib.problems import ApiModel, RequestModel
-from order_service.schemas.common import MAX_INT32, Note, Page
+from common_lib.text import ManyLines
+from order_service.schemas.common import MAX_INT32, Page
 from order_service.schemas.enums import CouponType
 from order_service.schemas.orders import CouponCode
 
+CouponDescription = Annotated[str, ManyLines(200)]
 LaxMoment = Annotated[AwareDatetime, Field(strict=False)]
 # The years MySQL's DATETIME and every client agree about.
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
@@ -32,7 +34,7 @@ class NewCoupon(RequestModel):
     valid_from: LaxMoment
     valid_until: LaxMoment
     is_active: bool = True
-    description: Note | None = None
+    description: CouponDescription | None = None
 
     @model_validator(mode="after")
     def _value_fits_type(self) -> Self:

@@ -4,10 +4,11 @@ from datetime import datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
 from common_lib.money import Money
 from common_lib.problems import ApiModel, LaxId, RequestModel
+from common_lib.text import Shaped, Verbatim
 from order_service.schemas.common import KeyedRequest, Note, Page, Quantity, ShippingAddress, Token
 from order_service.schemas.enums import Action, OrderStatus, PaymentMethod, PaymentStatus
 
@@ -15,7 +16,12 @@ LaxMethod = Annotated[PaymentMethod, Field(strict=False)]
 LaxStatus = Annotated[OrderStatus, Field(strict=False)]
 CouponCode = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, to_upper=True, pattern=r"^[A-Za-z0-9_-]{3,32}$"),
+    Shaped(
+        r"^[A-Za-z0-9_-]{3,32}$",
+        "A coupon's code is 3 to 32 letters a to z, digits, hyphens and underscores",
+        is_trimmed=True,
+        is_upper=True,
+    ),
 ]
 
 
@@ -60,7 +66,9 @@ class CancelOrder(RequestModel):
 
 class AbortOrder(RequestModel):
     user_id: LaxId
-    idempotency_key: Annotated[str, Field(min_length=1, max_length=255)]
+    idempotency_key: Annotated[
+        str, Field(min_length=1, max_length=255), Verbatim("another key would be another request")
+    ]
     reservation_id: LaxId
 
 

@@ -1,12 +1,10 @@
 """Logging in and out as it travels over HTTP."""
 
-from typing import Annotated, Literal
-
-from pydantic import AfterValidator, Field
+from typing import Literal
 
 from common_lib.problems import ApiModel, RequestModel
 from user_service.schemas.enums import GuestCart
-from user_service.schemas.fields import GivenPassword, RefreshTokenText, normalise_email
+from user_service.schemas.fields import AskedEmail, GivenPassword, RefreshTokenText
 from user_service.schemas.mfa import GuestToken
 from user_service.schemas.users import UserResponse
 
@@ -14,7 +12,7 @@ from user_service.schemas.users import UserResponse
 class LoginRequest(RequestModel):
     """An address of any shape is looked up: a malformed one is an unknown account."""
 
-    email: Annotated[str, Field(max_length=320), AfterValidator(normalise_email)]
+    email: AskedEmail
     password: GivenPassword
     guest_token: GuestToken | None = None
 

@@ -2,13 +2,16 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from common_lib.problems import ApiModel, RequestModel
-from user_service.schemas.fields import GivenPassword, NewPassword, normalise_email
+from common_lib.text import Verbatim
+from user_service.schemas.fields import AskedEmail, GivenPassword, NewPassword
 
 # Whatever is no token of ours is answered like one that was used.
-TokenText = Annotated[str, Field(min_length=1, max_length=512)]
+TokenText = Annotated[
+    str, Field(min_length=1, max_length=512), Verbatim("a token opens something or does not")
+]
 
 
 class PasswordRequest(RequestModel):
@@ -19,7 +22,7 @@ class PasswordRequest(RequestModel):
 class ForgotRequest(RequestModel):
     """An address of any shape is taken: the answer tells nothing about it."""
 
-    email: Annotated[str, Field(max_length=320), AfterValidator(normalise_email)]
+    email: AskedEmail
 
 
 class ResetRequest(RequestModel):

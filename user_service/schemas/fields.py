@@ -1,11 +1,12 @@
 """The kinds of text that accounts and addresses are made of."""
 
 import re
-import unicodedata
 from typing import Annotated, Final
 
 from babel import Locale
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from common_lib.text import OneLine, Shaped, Verbatim
 
 MIN_PASSWORD_LENGTH: Final = 8
 MAX_PASSWORD_LENGTH: Final = 1024
@@ -17,12 +18,6 @@ _LABEL: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _EMAIL: Final = re.compile(rf"[a-z0-9.!#$%&'*+/=?^_`{{|}}~-]+@{_LABEL}(?:\.{_LABEL})+")
 # Never delivered to (RFC 2606, 2): such an address stands for an account that was erased.
 _RESERVED_DOMAIN: Final = ".invalid"
-# Controls, line separators, and what turns the direction of other people's text around or does not
-# belong into text at all. Joiners stay: Indic scripts and emoji are written with them.
-_CONTROL: Final = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff\U000e0000-\U000e007f]"
-)
-_VISIBLE: Final = frozenset("LNPS")
 _COUNTRIES: Final = {
     name.casefold(): code
     for code, name in Locale("en").territories.items()
@@ -48,14 +43,6 @@ def _email(text: str) -> str:
     return email
 
 
-def _one_line(text: str) -> str:
-    if _CONTROL.search(text):
-        raise ValueError("control characters are not allowed here")
-    if not any(unicodedata.category(character)[0] in _VISIBLE for character in text):
-        raise ValueError("nothing of this can be seen")
-    return text
-
-
 def _country(value: object) -> object:
     """Take an ISO 3166 code or a country's English name; pass anything else on to be refused."""
     if not isinstance(value, str):
@@ -66,44 +53,57 @@ def _country(value: object) -> object:
     return _COUNTRIES.get(value.strip().casefold(), "")
 
 
-Email = Annotated[str, Field(max_length=320), AfterValidator(_email)]
-NewPassword = Annotated[str, Field(min_length=MIN_PASSWORD_LENGTH, max_length=MAX_PASSWORD_LENGTH)]
-# A password that is only compared: its shape must not tell anything.
-GivenPassword = Annotated[str, Field(min_length=1, max_length=MAX_PASSWORD_LENGTH)]
-PersonName = Annotated[
+Email = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=120),
-    AfterValidator(_one_line),
+    Field(max_length=320),
+    AfterValidator(_email),
+    Verbatim("an e-mail address has rules of its own"),
 ]
+# Whatever is no address of an account is answered like an unknown one.
+AskedEmail = Annotated[
+    str,
+    Field(max_length=320),
+    AfterValidator(normalise_email),
+    Verbatim("an address of any shape is looked up"),
+]
+NewPassword = Annotated[
+    str,
+    Field(min_length=MIN_PASSWORD_LENGTH, max_length=MAX_PASSWORD_LENGTH),
+    Verbatim("a password is taken as it was typed"),
+]
+# A password that is only compared: its shape must not tell anything.
+GivenPassword = Annotated[
+    str,
+    Field(min_length=1, max_length=MAX_PASSWORD_LENGTH),
+    Verbatim("a password is compared as it was typed"),
+]
+PersonName = Annotated[str, OneLine(120)]
 # With its signs no longer than its column.
 Phone = Annotated[
     str,
-    StringConstraints(
-        strip_whitespace=True,
+    Shaped(
+        r"^\+?\(?[0-9](?:(?: ?[()-] ?| )?[0-9]){5,14}$",
+        "Write a phone number of 6 to 15 digits, with + before the code of the country",
         max_length=20,
-        pattern=r"^\+?\(?[0-9](?:(?: ?[()-] ?| )?[0-9]){5,14}$",
+        is_trimmed=True,
     ),
 ]
-Label = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=50),
-    AfterValidator(_one_line),
-]
-AddressLine = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
-    AfterValidator(_one_line),
-]
-Place = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=100),
-    AfterValidator(_one_line),
-]
+Label = Annotated[str, OneLine(50)]
+AddressLine = Annotated[str, OneLine(200)]
+Place = Annotated[str, OneLine(100)]
 Pincode = Annotated[
     str,
-    StringConstraints(
-        strip_whitespace=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9 -]{1,10}[A-Za-z0-9]$"
+    Shaped(
+        r"^[A-Za-z0-9][A-Za-z0-9 -]{1,10}[A-Za-z0-9]$",
+        "Write the postal code in letters a to z, digits, spaces and hyphens",
+        is_trimmed=True,
     ),
 ]
-Country = Annotated[str, BeforeValidator(_country), Field(pattern=r"^[A-Z]{2}$")]
-RefreshTokenText = Annotated[str, Field(min_length=1, max_length=2048)]
+Country = Annotated[
+    str,
+    BeforeValidator(_country),
+    Shaped(r"^[A-Z]{2}$", "Name a country by its code of two letters, such as IN, or in English"),
+]
+RefreshTokenText = Annotated[
+    str, Field(min_length=1, max_length=2048), Verbatim("a token opens something or does not")
+]

@@ -2,9 +2,10 @@
 
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from common_lib.problems import ApiModel, RequestModel
+from common_lib.text import Shaped, Verbatim
 from user_service.schemas.fields import GivenPassword
 
 
@@ -15,17 +16,23 @@ def _without_gaps(text: str) -> str:
 # As apps show it: in one, or in two groups of three.
 TotpCode = Annotated[
     str,
-    StringConstraints(pattern=r"^[0-9]{3} ?[0-9]{3}$"),
+    Shaped(r"^[0-9]{3} ?[0-9]{3}$", "A code has six digits, as your authenticator shows them"),
     AfterValidator(_without_gaps),
 ]
 RecoveryCodeText = Annotated[
     str,
-    StringConstraints(pattern=r"^[A-Za-z2-7 -]{1,40}$"),
+    Shaped(
+        r"^[A-Za-z2-7 -]{1,40}$",
+        "A recovery code is made of letters a to z and digits 2 to 7, in groups",
+    ),
     AfterValidator(_without_gaps),
     AfterValidator(str.upper),
 ]
-PendingToken = Annotated[str, Field(min_length=1, max_length=4096)]
-GuestToken = Annotated[str, Field(min_length=1, max_length=4096)]
+LongToken = Annotated[
+    str, Field(min_length=1, max_length=4096), Verbatim("a token opens something or does not")
+]
+PendingToken = LongToken
+GuestToken = LongToken
 
 
 class EnrolRequest(RequestModel):

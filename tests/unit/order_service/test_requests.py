@@ -67,7 +67,7 @@ def test_the_order_of_members_does_not_matter() -> None:
         {"paymentToken": "tok\nbreak"},
         {"couponCode": "no spaces"},
         {"couponCode": "x" * 33},
-        {"notes": "   "},
+        {"notes": "a\u0001b"},
         {"shippingAddress": ADDRESS | {"city": ""}},
         {"shippingAddress": ADDRESS | {"country": "India"}},
         {"items": [{"variantId": VARIANT, "quantity": 0}]},

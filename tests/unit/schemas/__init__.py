@@ -1,0 +1,1 @@
+"""Promises that every schema of every service keeps."""
