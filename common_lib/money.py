@@ -6,6 +6,8 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
+from common_lib.text import Verbatim
+
 # Ten billion major units: above any price or total of a shop, far below a signed BIGINT.
 MAX_MINOR = 10**12 - 1
 
@@ -21,7 +23,11 @@ _DECIMALS: Final = {
 _USUAL_DECIMALS: Final = 2
 
 MinorUnits = Annotated[StrictInt, Field(ge=0, le=MAX_MINOR)]
-CurrencyCode = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+CURRENCY: Final = r"^[A-Z]{3}$"
+CURRENCY_WANTED: Final = "Write the currency in three capital letters, such as INR"
+CurrencyCode = Annotated[
+    str, Field(pattern=CURRENCY), Verbatim("checked by pydantic for every amount of every answer")
+]
 
 
 class Money(BaseModel):

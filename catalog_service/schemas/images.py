@@ -11,9 +11,7 @@ from common_lib.problems import ApiModel, RequestModel
 from common_lib.text import OneLine, Verbatim
 
 AltText = Annotated[str, OneLine(255, min_length=0)]
-UploadName = Annotated[
-    str, Field(max_length=2048), Verbatim("compared with what the shop gave out itself")
-]
+UploadName = Annotated[str, Verbatim("compared with what the shop gave out itself")]
 
 
 class PresignIn(RequestModel):

@@ -7,6 +7,7 @@ from common_lib.problems.documents import (
     problem_of,
     status_of,
 )
+from common_lib.problems.sentences import sentence_of
 from common_lib.problems.shapes import ApiModel, LaxId, RequestModel, parse_id
 from common_lib.problems.strict_json import (
     BodyTooLarge,
@@ -40,5 +41,6 @@ __all__ = [
     "problem_of",
     "read_body",
     "read_json",
+    "sentence_of",
     "status_of",
 ]

@@ -25,6 +25,7 @@ from common_lib.errors import (
     Rejected,
     Unavailable,
 )
+from common_lib.problems.sentences import sentence_of, summary_of
 from common_lib.telemetry import current_request_id
 
 PROBLEM_JSON: Final = "application/problem+json"
@@ -70,9 +71,6 @@ _CODE_OF_STATUS: Final[Mapping[int, tuple[str, str]]] = {
 }
 # A member's name in an answer is ours, or at least harmless: input is never echoed.
 _PLAIN_NAME: Final = re.compile(r"^[A-Za-z0-9_.-]{1,64}$")
-
-# Pydantic's sentences for these quote what was sent.
-_QUOTING_KINDS: Final = frozenset({"uuid_parsing", "union_tag_invalid", "url_parsing"})
 
 
 def status_of(error: DomainError) -> int:
@@ -189,11 +187,17 @@ def _methods_of_path(request: Request) -> list[str]:
 
 def _validation_problem(found: Sequence[Mapping[str, Any]], base_url: str) -> dict[str, Any]:
     errors = [
-        FieldError(_pointer(entry["loc"]), _field_code(entry["type"]), _sentence(entry))
+        FieldError(_pointer(entry["loc"]), _field_code(entry["type"]), sentence_of(entry))
         for entry in found
     ]
-    title = "Some members are missing or wrong"
-    return problem(422, "validation_failed", title, title, base_url=base_url, errors=errors)
+    return problem(
+        422,
+        "validation_failed",
+        "Some members are missing or wrong",
+        summary_of(errors),
+        base_url=base_url,
+        errors=errors,
+    )
 
 
 def _pointer(location: Sequence[int | str]) -> str:
@@ -203,10 +207,3 @@ def _pointer(location: Sequence[int | str]) -> str:
 
 def _field_code(kind: str) -> str:
     return kind if _PLAIN_NAME.match(kind) else "invalid"
-
-
-def _sentence(entry: Mapping[str, Any]) -> str:
-    # Our own validators raise ValueError with a sentence that never quotes the input.
-    if entry["type"] in _QUOTING_KINDS:
-        return "Input is not of the form that is wanted"
-    return str(entry["msg"]).removeprefix("Value error, ")

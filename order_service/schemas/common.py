@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import AliasChoices, Field
 
 from common_lib.problems import ApiModel, RequestModel
-from common_lib.text import ManyLines, OneLine, Shaped, Verbatim
+from common_lib.text import ManyLines, Shaped, Verbatim
 
 MAX_INT32 = 2**31 - 1
 DEFAULT_PAGE = 20
@@ -40,20 +40,6 @@ class KeyedRequest(RequestModel):
             exclude={"key_in_camel", "key_in_snake"},
             exclude_none=True,
         )
-
-
-class ShippingAddress(RequestModel):
-    """Where the parcel goes; kept with the order as it was at that moment."""
-
-    label: Annotated[str, OneLine(50)] | None = None
-    full_name: Annotated[str, OneLine(120)]
-    phone: Annotated[str, OneLine(20)]
-    address_line1: Annotated[str, OneLine(200)] = Field(alias="addressLine1")
-    address_line2: Annotated[str, OneLine(200)] | None = Field(default=None, alias="addressLine2")
-    city: Annotated[str, OneLine(100)]
-    state: Annotated[str, OneLine(100)]
-    pincode: Annotated[str, OneLine(12)]
-    country: Annotated[str, Shaped(r"^[A-Z]{2}$", "two letters")] = "IN"
 
 
 class Page(ApiModel):

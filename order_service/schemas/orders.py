@@ -6,10 +6,11 @@ from uuid import UUID
 
 from pydantic import Field, model_validator
 
+from common_lib.addresses import PostalAddress
 from common_lib.money import Money
 from common_lib.problems import ApiModel, LaxId, RequestModel
 from common_lib.text import Shaped, Verbatim
-from order_service.schemas.common import KeyedRequest, Note, Page, Quantity, ShippingAddress, Token
+from order_service.schemas.common import KeyedRequest, Note, Page, Quantity, Token
 from order_service.schemas.enums import Action, OrderStatus, PaymentMethod, PaymentStatus
 
 LaxMethod = Annotated[PaymentMethod, Field(strict=False)]
@@ -35,7 +36,7 @@ class PlaceOrder(KeyedRequest):
 
     items: Annotated[list[OrderItemIn], Field(min_length=1, max_length=100)] | None = None
     address_id: LaxId | None = None
-    shipping_address: ShippingAddress | None = None
+    shipping_address: PostalAddress | None = None
     payment_method: LaxMethod
     payment_token: Token | None = None
     coupon_code: CouponCode | None = None

@@ -229,6 +229,10 @@ async def test_one_coupon_for_fifty_buyers_is_used_once(
         ({"couponCode": "NO-SUCH-COUPON"}, 422, None),
         ({"addressId": str(uuid4()), "shippingAddress": None}, 404, None),
         ({"shippingAddress": ADDRESS | {"pincode": 5}}, 422, "validation_failed"),
+        ({"shippingAddress": ADDRESS | {"phone": "call me"}}, 422, "validation_failed"),
+        ({"shippingAddress": ADDRESS | {"pincode": "0"}}, 422, "validation_failed"),
+        ({"shippingAddress": ADDRESS | {"city": "\u200b"}}, 422, "validation_failed"),
+        ({"notes": "ring\u0001twice"}, 422, "validation_failed"),
     ],
 )
 async def test_a_bad_order_is_refused_and_holds_nothing(

@@ -34,9 +34,9 @@ class Address(Base):
     phone: Mapped[str] = mapped_column(String(20))
     address_line1: Mapped[str] = mapped_column(String(200))
     address_line2: Mapped[str | None] = mapped_column(String(200))
-    city: Mapped[str] = mapped_column(String(100))
-    state: Mapped[str] = mapped_column(String(100))
-    pincode: Mapped[str] = mapped_column(String(12))
+    city: Mapped[str | None] = mapped_column(String(100))
+    state: Mapped[str | None] = mapped_column(String(100))
+    pincode: Mapped[str | None] = mapped_column(String(12))
     country: Mapped[str] = mapped_column(CHAR(2), default="IN")
     is_default: Mapped[bool] = mapped_column(default=False)
     default_for: Mapped[UUID | None] = mapped_column(

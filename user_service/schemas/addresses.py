@@ -1,43 +1,16 @@
 """Addresses as they travel over HTTP."""
 
-import re
 from datetime import datetime
-from typing import Final, Self
 from uuid import UUID
 
-from pydantic import model_validator
-
-from common_lib.problems import ApiModel, RequestModel
-from user_service.schemas.fields import (
-    AddressLine,
-    Country,
-    Label,
-    PersonName,
-    Phone,
-    Pincode,
-    Place,
-)
-
-_INDIAN_PINCODE: Final = re.compile(r"[1-9][0-9]{2} ?[0-9]{3}")
+from common_lib.addresses import PostalAddress
+from common_lib.problems import ApiModel
 
 
-class AddressRequest(RequestModel):
-    label: Label | None = None
-    full_name: PersonName
-    phone: Phone
-    address_line1: AddressLine
-    address_line2: AddressLine | None = None
-    city: Place
-    state: Place
-    pincode: Pincode
-    country: Country = "IN"
+class AddressRequest(PostalAddress):
+    """An address for the address book."""
+
     is_default: bool | None = None
-
-    @model_validator(mode="after")
-    def _pincode_fits_country(self) -> Self:
-        if self.country == "IN" and not _INDIAN_PINCODE.fullmatch(self.pincode):
-            raise ValueError("an Indian pincode has six digits and does not begin with 0")
-        return self
 
 
 class AddressSnapshot(ApiModel):
@@ -48,9 +21,9 @@ class AddressSnapshot(ApiModel):
     phone: str
     address_line1: str
     address_line2: str | None
-    city: str
-    state: str
-    pincode: str
+    city: str | None
+    state: str | None
+    pincode: str | None
     country: str
 
 

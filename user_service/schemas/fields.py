@@ -3,10 +3,9 @@
 import re
 from typing import Annotated, Final
 
-from babel import Locale
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, Field
 
-from common_lib.text import OneLine, Shaped, Verbatim
+from common_lib.text import Verbatim
 
 MIN_PASSWORD_LENGTH: Final = 8
 MAX_PASSWORD_LENGTH: Final = 1024
@@ -18,12 +17,6 @@ _LABEL: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _EMAIL: Final = re.compile(rf"[a-z0-9.!#$%&'*+/=?^_`{{|}}~-]+@{_LABEL}(?:\.{_LABEL})+")
 # Never delivered to (RFC 2606, 2): such an address stands for an account that was erased.
 _RESERVED_DOMAIN: Final = ".invalid"
-_COUNTRIES: Final = {
-    name.casefold(): code
-    for code, name in Locale("en").territories.items()
-    if len(code) == len("IN") and code.isalpha()
-}
-_COUNTRY_CODES: Final = frozenset(_COUNTRIES.values())
 
 
 def normalise_email(text: str) -> str:
@@ -41,16 +34,6 @@ def _email(text: str) -> str:
     if email.endswith(_RESERVED_DOMAIN):
         raise ValueError("no mail can be delivered there")
     return email
-
-
-def _country(value: object) -> object:
-    """Take an ISO 3166 code or a country's English name; pass anything else on to be refused."""
-    if not isinstance(value, str):
-        return value
-    code = value.strip().upper()
-    if code in _COUNTRY_CODES:
-        return code
-    return _COUNTRIES.get(value.strip().casefold(), "")
 
 
 Email = Annotated[
@@ -76,33 +59,6 @@ GivenPassword = Annotated[
     str,
     Field(min_length=1, max_length=MAX_PASSWORD_LENGTH),
     Verbatim("a password is compared as it was typed"),
-]
-PersonName = Annotated[str, OneLine(120)]
-# With its signs no longer than its column.
-Phone = Annotated[
-    str,
-    Shaped(
-        r"^\+?\(?[0-9](?:(?: ?[()-] ?| )?[0-9]){5,14}$",
-        "Write a phone number of 6 to 15 digits, with + before the code of the country",
-        max_length=20,
-        is_trimmed=True,
-    ),
-]
-Label = Annotated[str, OneLine(50)]
-AddressLine = Annotated[str, OneLine(200)]
-Place = Annotated[str, OneLine(100)]
-Pincode = Annotated[
-    str,
-    Shaped(
-        r"^[A-Za-z0-9][A-Za-z0-9 -]{1,10}[A-Za-z0-9]$",
-        "Write the postal code in letters a to z, digits, spaces and hyphens",
-        is_trimmed=True,
-    ),
-]
-Country = Annotated[
-    str,
-    BeforeValidator(_country),
-    Shaped(r"^[A-Z]{2}$", "Name a country by its code of two letters, such as IN, or in English"),
 ]
 RefreshTokenText = Annotated[
     str, Field(min_length=1, max_length=2048), Verbatim("a token opens something or does not")

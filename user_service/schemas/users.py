@@ -6,10 +6,11 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from common_lib.addresses import PersonName, Phone
 from common_lib.problems import ApiModel, RequestModel
 from user_service.schemas.addresses import AddressSnapshot
 from user_service.schemas.enums import UserRole, UserStatus
-from user_service.schemas.fields import Email, GivenPassword, NewPassword, PersonName, Phone
+from user_service.schemas.fields import Email, GivenPassword, NewPassword
 
 
 class RegisterRequest(RequestModel):

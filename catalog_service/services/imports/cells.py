@@ -15,23 +15,14 @@ from catalog_service.services.imports import format as csv_format
 from catalog_service.services.imports.categories import CategoryNames, NoCategory
 from catalog_service.services.imports.numbers import NoNumber, minor_units, whole_number
 from catalog_service.services.imports.reader import Row, RowError
+from common_lib.problems import sentence_of
 
 T = TypeVar("T")
 _CURRENCY: Final = re.compile("[A-Z]{3}")
 _MAX_DETAIL: Final = 255
 _NO_CATEGORY: Final = UUID(int=0)
-_WORDS: Final[Mapping[str, str]] = {
-    "string_too_short": "the cell is empty",
-    "string_too_long": "at most {max_length} characters are allowed",
-    "string_pattern_mismatch": (
-        "letters, digits and . _ / - are allowed, a letter or a digit first"
-    ),
-    "greater_than_equal": "the number must be {ge} or more",
-    "less_than_equal": "the number must be {le} or less",
-    "less_than": "the number must be less than {lt}",
-    "literal_error": "one of these words is wanted: {expected}",
-    "too_long": "at most {max_length} attributes are allowed",
-}
+# A file has cells where JSON has texts.
+_WORDS: Final[Mapping[str, str]] = {"string_too_short": "the cell is empty"}
 _COLUMN_OF: Final[Mapping[str, str]] = {
     "name": csv_format.NAME,
     "categoryId": csv_format.CATEGORY,
@@ -208,12 +199,4 @@ def _objections(
     found: list[Any] = error.errors(include_url=False, include_input=False)
     for entry in found:
         name = str(entry["loc"][0])
-        yield columns.get(name, name), entry["type"], _in_words(entry)
-
-
-def _in_words(entry: Mapping[str, Any]) -> str:
-    """Say what is wanted; the pattern of a SKU is the only one there is."""
-    words = _WORDS.get(entry["type"])
-    if words is None:
-        return str(entry["msg"]).removeprefix("Value error, ")
-    return words.format_map({**entry.get("ctx", {})})
+        yield columns.get(name, name), entry["type"], _WORDS.get(entry["type"]) or sentence_of(entry)

@@ -30,7 +30,6 @@ REFUSED = [
     "data:image/png;base64,iVBORw0KGgo=",
     "javascript:alert(1)",
     "//example.com/a.png",
-    "",
     "{key}",
     "{base}",
     "{base}/",
@@ -121,7 +120,6 @@ async def test_a_key_without_an_upload_is_refused(merchant: Merchant) -> None:
         theirs.upper(),
         f"uploads/{merchant.product_id}/../{somebody.product_id}/{theirs.rpartition('/')[2]}",
         f"products/{merchant.product_id}/{new_id().hex}.png",
-        "",
         "x" * 5000,
         "uploads/ü\u202e",
     ):

@@ -21,6 +21,20 @@ async def test_the_address_is_a_snapshot_of_the_address_book(shop: OpenShop) -> 
     assert (await shopper.order(order["id"]))["shippingAddress"]["city"] == "Bengaluru"
 
 
+async def test_an_order_goes_abroad_and_empty_texts_are_left_out(shop: OpenShop) -> None:
+    items, shopper = [line(shop.sell())], shop.somebody()
+    there = {"country": "SG", "pincode": "238801", "state": "", "city": "", "label": " "}
+    address = ADDRESS | there | {"phone": "+6561234567"}
+
+    answer = await shopper.place(items, shippingAddress=address, notes="", couponCode="")
+
+    assert answer.status_code == 201, answer.text
+    order = answer.json()
+    assert (order["notes"], order["couponCode"]) == (None, None)
+    assert order["shippingAddress"]["pincode"] == "238801"
+    assert not {"state", "city", "label"} & set(order["shippingAddress"])
+
+
 async def test_an_edited_address_counts_from_the_next_order_on(shop: OpenShop) -> None:
     shopper, address_id = shop.somebody(), str(uuid4())
     book = shop.neighbours.addresses
