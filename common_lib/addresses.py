@@ -6,7 +6,7 @@ What is required depends on the country; the refusals call things by that countr
 from typing import Annotated, Final
 
 import phonenumbers
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from common_lib.countries import Country, code_of, country
@@ -49,6 +49,16 @@ CountryCode = Annotated[
     BeforeValidator(_known_country),
     Shaped(r"^[A-Z]{2}$", "Name a country by its two letters, such as IN, or in English"),
 ]
+
+
+def _judged_abroad(phone: str) -> str:
+    if not may_be_called(phone, None):
+        raise _wrong("Write all digits of the phone number behind + and the code of its country")
+    return phone
+
+
+# A number without an address beside it: only what begins with + tells of its country.
+LonePhone = Annotated[Phone, AfterValidator(_judged_abroad)]
 
 
 class PostalAddress(RequestModel):

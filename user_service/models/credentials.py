@@ -10,10 +10,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from common_lib.database import TABLE_OPTIONS, Id, UtcDateTime
 from user_service.models.base import Base, enum_column
+from user_service.schemas.emails import MAX_ASKED_LENGTH
 
 MAX_GUESSES: Final = 5
 GUESS_WINDOW: Final = timedelta(minutes=15)
-MAX_ASKED_LENGTH: Final = 320
 
 
 class TokenPurpose(StrEnum):

@@ -3,8 +3,9 @@
 from typing import Literal
 
 from common_lib.problems import ApiModel, RequestModel
+from user_service.schemas.emails import AskedEmail
 from user_service.schemas.enums import GuestCart
-from user_service.schemas.fields import AskedEmail, GivenPassword, RefreshTokenText
+from user_service.schemas.fields import GivenPassword, RefreshTokenText
 from user_service.schemas.mfa import GuestToken
 from user_service.schemas.users import UserResponse
 

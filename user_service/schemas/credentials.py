@@ -6,7 +6,8 @@ from pydantic import Field
 
 from common_lib.problems import ApiModel, RequestModel
 from common_lib.text import Verbatim
-from user_service.schemas.fields import AskedEmail, GivenPassword, NewPassword
+from user_service.schemas.emails import AskedEmail
+from user_service.schemas.fields import GivenPassword, NewPassword
 
 # Whatever is no token of ours is answered like one that was used.
 TokenText = Annotated[

@@ -4,20 +4,22 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field
 
-from common_lib.addresses import PersonName, Phone
+from common_lib.addresses import LonePhone
 from common_lib.problems import ApiModel, RequestModel
 from user_service.schemas.addresses import AddressSnapshot
+from user_service.schemas.emails import Email, EmailBeginning
 from user_service.schemas.enums import UserRole, UserStatus
-from user_service.schemas.fields import Email, GivenPassword, NewPassword
+from user_service.schemas.fields import GivenPassword, NewPassword
+from user_service.schemas.names import AccountName
 
 
 class RegisterRequest(RequestModel):
     email: Email
     password: NewPassword
-    full_name: PersonName
-    phone: Phone | None = None
+    full_name: AccountName
+    phone: LonePhone | None = None
 
 
 class ProfileRequest(RequestModel):
@@ -25,8 +27,8 @@ class ProfileRequest(RequestModel):
 
     email: Email | None = None
     current_password: GivenPassword | None = None
-    full_name: PersonName | None = None
-    phone: Phone | None = None
+    full_name: AccountName | None = None
+    phone: LonePhone | None = None
 
 
 class EraseRequest(RequestModel):
@@ -42,9 +44,7 @@ class UsersQuery(BaseModel):
 
     role: UserRole | None = None
     status: UserStatus | None = None
-    email: (
-        Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, min_length=3)] | None
-    ) = Field(default=None, max_length=254)
+    email: EmailBeginning = None
     limit: Annotated[int, Field(ge=1, le=100)] = 20
     cursor: Annotated[str, Field(max_length=256)] | None = None
 

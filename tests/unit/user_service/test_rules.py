@@ -5,8 +5,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from common_lib.clock import now
@@ -17,7 +15,6 @@ from user_service.api.deps import caller_address, expected_versions
 from user_service.models import IllegalStatusChange, User
 from user_service.schemas.addresses import AddressRequest
 from user_service.schemas.enums import UserRole, UserStatus
-from user_service.schemas.fields import normalise_email
 from user_service.schemas.users import RegisterRequest
 from user_service.settings import Settings
 
@@ -91,38 +88,6 @@ def test_an_account_is_suspended_and_reinstated(
 def test_a_deleted_account_stays_deleted() -> None:
     with pytest.raises(IllegalStatusChange):
         user(status=UserStatus.DELETED).change_status(UserStatus.ACTIVE)
-
-
-@given(st.emails())
-def test_normalising_an_address_twice_changes_nothing_more(email: str) -> None:
-    once = normalise_email(f" {email} ")
-
-    assert normalise_email(once) == once
-    assert once == once.strip().lower()
-
-
-def test_an_address_is_stored_trimmed_and_in_lower_case() -> None:
-    wanted = RegisterRequest.model_validate(registration(email="  Ann@Example.COM\t"))
-
-    assert wanted.email == "ann@example.com"
-
-
-@pytest.mark.parametrize(
-    "email",
-    ["a@b.co", "first.last+tag@sub.example.co.in", "o'neil@example.com", "1@2.io"],
-)
-def test_usual_addresses_are_taken(email: str) -> None:
-    assert RegisterRequest.model_validate(registration(email=email)).email == email
-
-
-@given(st.text(max_size=40))
-def test_no_text_makes_the_address_check_fail_otherwise_than_by_refusing(text: str) -> None:
-    try:
-        wanted = RegisterRequest.model_validate(registration(email=text))
-    except ValidationError:
-        return
-    assert wanted.email.isascii()
-    assert wanted.email == wanted.email.lower()
 
 
 @pytest.mark.parametrize("pincode", ["560001", "560 001"])
@@ -212,15 +177,6 @@ def test_names_of_the_world_are_taken_as_they_are(name: str) -> None:
 def test_a_name_that_hides_something_is_refused(name: str) -> None:
     with pytest.raises(ValidationError):
         RegisterRequest.model_validate(registration(fullName=name))
-
-
-@pytest.mark.parametrize(
-    "email", ["a@deleted.invalid", "A@DELETED.INVALID", "a@x.deleted.invalid", "a@shop.invalid"]
-)
-def test_nobody_takes_the_address_of_an_erased_account(email: str) -> None:
-    """It would stand in the way of that account's own erasure."""
-    with pytest.raises(ValidationError):
-        RegisterRequest.model_validate(registration(email=email))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,92 @@
+"""A name greets its owner in mails; it leads nobody anywhere."""
+
+import pytest
+from pydantic import ValidationError
+
+from user_service.schemas.users import ProfileRequest, RegisterRequest
+
+
+def registration(name: str) -> dict[str, str]:
+    return {"email": "a@example.com", "password": "password123", "fullName": name}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Visit https://evil.example/win now",
+        "evil.example",
+        "evil.com.",
+        "sub.evil.co.uk win",
+        "www.evil",
+        "HTTPS://X",
+        "http:/evil",
+        "hxxp://evil",
+        "mailto:x",
+        "javascript:alert(1)",
+        "write to a@b.co",
+        "a (at) b",
+        "evil。com",
+        "\uff45\uff56\uff49\uff4c\uff0ecom",
+        "evil\u2024com",
+        "e\u2060vil.\u2060com",
+        "evil dot com",
+        "evil[.]com",
+        "bit.ly/abc",
+        "t.me/x",
+        "t.me",
+        "evil/win.php",
+        "böse.beispiel",
+        "1.2.3.4",
+        "dr.com",
+        "(evil.io)",
+    ],
+)
+def test_a_name_with_an_address_in_it_is_refused(name: str) -> None:
+    for model, body in (
+        (RegisterRequest, registration(name)),
+        (ProfileRequest, {"fullName": name}),
+    ):
+        with pytest.raises(ValidationError) as refused:
+            model.model_validate(body)
+        [entry] = refused.value.errors()
+        assert (entry["loc"], entry["type"]) == (("fullName",), "name_holds_link")
+
+
+@pytest.mark.parametrize(
+    "name", ["Call +91 98123 45678", "98123-45678", "9 8 1 2 3 4 5 6", "(080) 2345.6789"]
+)
+def test_a_name_with_a_phone_number_in_it_is_refused(name: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        RegisterRequest.model_validate(registration(name))
+
+    assert refused.value.errors()[0]["type"] == "name_holds_number"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Asha Rao",
+        "Dr.Rao",
+        "Md.Salim",
+        "K.Ramesh",
+        "M.K.Stalin",
+        "A.P.J.Abdul Kalam",
+        "J.R.R. Tolkien",
+        "Ph.D. Rao",
+        "St.John",
+        "Prof.Dr.Müller",
+        "Smt.Devi.K",
+        "Mary-Jane Watson Jr.",
+        "S/O Ramesh",
+        "Asha (Bengaluru)",
+        "Anna @ Home",
+        "Asha...Rao",
+        "Dot Cotton",
+        "Louis XIV",
+        "Agent 007",
+        "محمد علی‌خان",
+        "李小龍",
+    ],
+)
+def test_names_with_dots_and_signs_stay_names(name: str) -> None:
+    assert RegisterRequest.model_validate(registration(name)).full_name == name
