@@ -185,6 +185,8 @@ class Shaped:
         """Return the text as it is kept. Raises what pydantic reports as a wrong value."""
         kept = text.strip() if self.is_trimmed else text
         kept = kept.upper() if self.is_upper else kept
+        if not kept:
+            raise PydanticKnownError("string_too_short", {"min_length": 1})
         if self.max_length is not None and len(kept) > self.max_length:
             raise PydanticKnownError("string_too_long", {"max_length": self.max_length})
         if re.fullmatch(self.pattern, kept) is None:

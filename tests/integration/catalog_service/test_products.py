@@ -389,7 +389,7 @@ async def test_a_slug_outlives_the_name_and_is_given_once(catalog: Catalog) -> N
         assert (answer.status_code, answer.json()["code"]) == (409, "slug_taken")
 
 
-@pytest.mark.parametrize("slug", ["", "A", "a b", "-a", "a-", "a--b", "../x", "a" * 201, "कुर्ता"])
+@pytest.mark.parametrize("slug", ["A", "a b", "-a", "a-", "a--b", "../x", "a" * 201, "कुर्ता"])
 async def test_an_odd_slug_is_refused(catalog: Catalog, slug: str) -> None:
     answer = await catalog.client.post(
         "/api/products",

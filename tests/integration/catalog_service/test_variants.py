@@ -255,7 +255,7 @@ async def test_no_product_has_no_variants(catalog: Catalog, product_id: str) -> 
         ({"price": {"amount": 1, "currency": "USD"}}, "/price/currency"),
         ({"compareAtPrice": {"amount": 1, "currency": "INR"}}, "/compareAtPrice"),
         ({"compareAtPrice": {"amount": 10**9, "currency": "USD"}}, "/compareAtPrice/currency"),
-        ({"name": "   "}, "/name"),
+        ({"name": "\u200b"}, "/name"),
         ({"attributes": {"size": 5}}, "/attributes/size"),
         ({"productId": UNKNOWN}, "/productId"),
         ({"version": 0}, "/version"),
