@@ -19,7 +19,7 @@ UNKNOWN_STATE: Final = "unknown_state"
 
 def _known_country(value: object) -> object:
     """Take a code or an English name; pass anything else on to be refused."""
-    return code_of(value) or "" if isinstance(value, str) else value
+    return code_of(value) or "?" if isinstance(value, str) else value
 
 
 PersonName = Annotated[str, OneLine(120)]

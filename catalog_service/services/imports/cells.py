@@ -198,5 +198,5 @@ def _objections(
 ) -> Iterator[tuple[str, str, str]]:
     found: list[Any] = error.errors(include_url=False, include_input=False)
     for entry in found:
-        name = str(entry["loc"][0])
-        yield columns.get(name, name), entry["type"], _WORDS.get(entry["type"]) or sentence_of(entry)
+        name, kind = str(entry["loc"][0]), entry["type"]
+        yield columns.get(name, name), kind, _WORDS.get(kind) or sentence_of(entry)
