@@ -70,7 +70,7 @@ class CouponPatch(RequestModel):
     valid_from: LaxMoment | None = None
     valid_until: LaxMoment | None = None
     is_active: bool | None = None
-    description: Note | None = None
+    description: CouponDescription | None = None
 
     def over(self, present: NewCoupon) -> NewCoupon:
         """Return the coupon with what was sent put over what it is. Raises ValidationError."""
