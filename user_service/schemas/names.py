@@ -26,7 +26,10 @@ _HOST: Final = re.compile(
 )
 _DOTTED: Final = re.compile(r"\[\.\]|\(\.\)|\[dot\]|\(dot\)|\s+dot\s+", re.IGNORECASE)
 _ADDRESS: Final = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b|\[[0-9a-f:]{3,}\]", re.IGNORECASE)
-_NUMBER: Final = re.compile(r"(?:\d[\s().+-]*){7,}")
+# Never glued to letters, as in the names that programs make up.
+_DIGITS: Final = re.compile(r"(?<![^\W_])\+?[\d(][\d\s().-]*\d(?![^\W_])")
+_SHORTEST_NUMBER: Final = 8
+_INDIAN_MOBILE: Final = re.compile(r"[6-9]\d{9}")
 # People leave out the space behind these: Dr.Rao, Md.Salim, K.Ramesh, Ph.D. A word of one letter
 # is an initial.
 _BEFORE_NAMES: Final = re.compile(
@@ -45,7 +48,7 @@ def refuse_links(name: str) -> str:
         raise PydanticCustomError(
             HOLDS_A_LINK, "A name holds no web or e-mail address: write what people call you"
         )
-    if _NUMBER.search(plain):
+    if any(_is_number(found[0]) for found in _DIGITS.finditer(plain)):
         raise PydanticCustomError(
             HOLDS_A_NUMBER, "A name holds no phone number: write what people call you"
         )
@@ -57,6 +60,13 @@ def _plain(name: str) -> str:
     text = unicodedata.normalize("NFKC", name).replace("\u3002", ".")
     seen = "".join(each for each in text if unicodedata.category(each) != "Cf")
     return _DOTTED.sub(".", seen)
+
+
+def _is_number(text: str) -> bool:
+    """Tell whether people call it: with a country's code, in groups, or an Indian mobile."""
+    digits = sum(character.isdigit() for character in text)
+    is_marked = text.startswith("+") or digits < len(text)
+    return bool(_INDIAN_MOBILE.fullmatch(text)) or (is_marked and digits >= _SHORTEST_NUMBER)
 
 
 def _names_a_host(text: str) -> bool:

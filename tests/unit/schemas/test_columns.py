@@ -141,7 +141,9 @@ def column_of(place: str) -> sa.Column[Any] | None:
 def is_excused(leaf: Leaf) -> bool:
     member = leaf.place.partition(".")[2]
     is_nested = issubclass(leaf.kind, BaseModel) and leaf.kind is not Money
-    is_secret = bool(SECRETS.search(member)) and not leaf.place.startswith(("NewCoupon", "CouponPatch"))
+    is_secret = bool(SECRETS.search(member)) and not leaf.place.startswith(
+        ("NewCoupon", "CouponPatch")
+    )
     return (
         leaf.kind is type(None)
         or is_nested
