@@ -4,6 +4,7 @@ Every member of every body either has its column here or says why it has none. T
 those of the databases is what the test_schema.py of each service proves.
 """
 
+import importlib
 import re
 from collections.abc import Iterable, Iterator
 from enum import Enum
@@ -24,6 +25,7 @@ from tests.unit.schemas.walking import Leaf, bodies, leaves_of
 from user_service.models.base import Base as UserBase
 from user_service.schemas.emails import MAX_EMAIL_LENGTH, canonical_email
 
+PATTERNS: Any = importlib.import_module("re._parser")
 SERVICES = {"catalog": CatalogBase, "order": OrderBase, "user": UserBase}
 TABLES = {
     "CategoryIn": "catalog.categories",
@@ -162,7 +164,7 @@ def _longest(mark: Any) -> float:
     if isinstance(mark, OneLine | ManyLines):
         return mark.max_length
     if isinstance(mark, Shaped):
-        width: float = re._parser.parse(mark.pattern).getwidth()[1]  # type: ignore[attr-defined]
+        width: float = PATTERNS.parse(mark.pattern).getwidth()[1]
         return min(width, mark.max_length or width)
     if isinstance(mark, at.MaxLen):
         return mark.max_length
