@@ -110,10 +110,10 @@ def new_images(settings: Settings, database: Database) -> Images:
 
 def new_searcher(settings: Settings, database: Database, http: HttpClient) -> Searcher:
     """Return search on the backend that is set; MySQL stands behind the other one."""
-    default = MySqlSearch(database)
+    default = MySqlSearch(database, currency=settings.currency)
     backend: SearchBackend = default
     if settings.search_backend == "elasticsearch":
-        backend = ElasticSearch(ElasticsearchClient(http))
+        backend = ElasticSearch(ElasticsearchClient(http), currency=settings.currency)
     return Searcher(database, backend, default, currency=settings.currency)
 
 

@@ -50,6 +50,7 @@ TECHNICAL = {
         "product_imports",
         "product_import_errors",
         "search_documents",
+        "search_variants",
         "search_words",
         "search_updates",
         "search_rebuilds",

@@ -18,7 +18,8 @@ from common_lib.problems import StrictRoute
 router = APIRouter(prefix="/api/products", tags=["search"], route_class=StrictRoute)
 
 MAX_LIMIT: Final = 100
-_ATTRIBUTE: Final = re.compile(r"^attr\.([\w .-]{1,64})$")
+# Whatever label a product may have: what a facet hands out is taken.
+_ATTRIBUTE: Final = re.compile(r"attr\.([^\x00]{1,64})", re.DOTALL)
 _MAX_ATTRIBUTES: Final = 5
 _MAX_VALUE: Final = 255
 _NOTHING: Final = (
@@ -153,10 +154,10 @@ def _attributes(request: Request) -> tuple[tuple[str, str], ...]:
     for name, value in request.query_params.multi_items():
         if name in _KNOWN:
             continue
-        match = _ATTRIBUTE.match(name)
+        match = _ATTRIBUTE.fullmatch(name)
         if match is None:
             raise _invalid("/?", "there is no such parameter; pages are reached by cursor")
-        if not value or len(value) > _MAX_VALUE or "\x00" in value:
+        if not value.strip() or len(value) > _MAX_VALUE or "\x00" in value:
             raise _invalid("/attr", "the value is empty, too long or holds a NUL")
         found.append((match[1], value))
     if len(found) > _MAX_ATTRIBUTES:

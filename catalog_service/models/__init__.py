@@ -22,6 +22,7 @@ from catalog_service.models.search import (
     SearchRebuild,
     SearchTarget,
     SearchUpdate,
+    SearchVariant,
     SearchWord,
 )
 from catalog_service.models.sellers import Seller, SellerStatus
@@ -57,6 +58,7 @@ __all__ = [
     "SearchRebuild",
     "SearchTarget",
     "SearchUpdate",
+    "SearchVariant",
     "SearchWord",
     "Seller",
     "SellerStatus",

@@ -10,7 +10,17 @@ from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import JSON, BigInteger, Boolean, Index, Integer, Numeric, String, text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Index,
+    Integer,
+    Numeric,
+    SmallInteger,
+    String,
+    text,
+)
 from sqlalchemy.dialects import mysql
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -19,6 +29,8 @@ from common_lib.clock import now
 from common_lib.database import TABLE_OPTIONS, Id, UtcDateTime
 
 LONGEST_NAMES: Final = 1200
+# Twenty attributes of 22 letters with the spaces around them.
+LONGEST_TOKENS: Final = 480
 
 
 class SearchTarget(StrEnum):
@@ -32,13 +44,17 @@ class SearchDocument(Base):
     """An active product as search sees it, of the `version` it had then.
 
     `names` are the words of its name in their order; `words` every token it is found by, with the
-    prefix of its field (see search_text). `attributes` maps a name to the variants' values.
+    prefix of its field (see search_text). `price_minor` and `highest_minor` are the ends of what
+    its active variants cost, `stocked_minor` and `stocked_highest_minor` of those in stock (None
+    where all is sold out). `variants` lists each as [price, 1 if in stock, attributes].
     """
 
     __tablename__ = "search_documents"
     __table_args__ = (
         Index("ft_search_documents_words", "words", mysql_prefix="FULLTEXT"),
         Index("ix_search_documents_price", "price_minor", "product_id"),
+        Index("ix_search_documents_highest", "highest_minor", "product_id"),
+        Index("ix_search_documents_stocked", "stocked_minor", "product_id"),
         Index("ix_search_documents_rating", "rating", "product_id"),
         Index("ix_search_documents_sold", "sold", "product_id", "names"),
         Index("ix_search_documents_category_id", "category_id"),
@@ -52,6 +68,9 @@ class SearchDocument(Base):
     category_id: Mapped[UUID] = mapped_column(Id)
     seller_id: Mapped[UUID | None] = mapped_column(Id)
     price_minor: Mapped[int] = mapped_column(BigInteger)
+    highest_minor: Mapped[int | None] = mapped_column(BigInteger)
+    stocked_minor: Mapped[int | None] = mapped_column(BigInteger)
+    stocked_highest_minor: Mapped[int | None] = mapped_column(BigInteger)
     rating: Mapped[Decimal] = mapped_column(Numeric(3, 2))
     sold: Mapped[int] = mapped_column(Integer)
     in_stock: Mapped[bool] = mapped_column(Boolean)
@@ -59,20 +78,46 @@ class SearchDocument(Base):
         mysql.VARCHAR(LONGEST_NAMES, charset="ascii", collation="ascii_bin")
     )
     words: Mapped[str] = mapped_column(mysql.TEXT(charset="ascii", collation="ascii_bin"))
-    attributes: Mapped[dict[str, Any]] = mapped_column(JSON)
+    variants: Mapped[list[Any] | None] = mapped_column(JSON)
+    # Read by processes of the release before only, and no longer written.
+    attributes: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+
+
+class SearchVariant(Base):
+    """An active variant as search sees it: what several filters at once are judged by.
+
+    `position` counts from 0; `tokens` are those of its attributes.
+    """
+
+    __tablename__ = "search_variants"
+    __table_args__ = (TABLE_OPTIONS,)
+
+    product_id: Mapped[UUID] = mapped_column(Id, primary_key=True)
+    position: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    price_minor: Mapped[int] = mapped_column(BigInteger)
+    in_stock: Mapped[bool] = mapped_column(Boolean)
+    tokens: Mapped[str] = mapped_column(
+        mysql.VARCHAR(LONGEST_TOKENS, charset="ascii", collation="ascii_bin")
+    )
 
 
 class SearchWord(Base):
-    """A word of the shop and in how many documents it stands, by field; for plans and typos."""
+    """A word of the shop and in how many documents it stands, by field; for plans and typos.
+
+    Words of one `stem` are found by each other.
+    """
 
     __tablename__ = "search_words"
-    __table_args__ = (TABLE_OPTIONS,)
+    __table_args__ = (Index("ix_search_words_stem", "stem"), TABLE_OPTIONS)
 
     word: Mapped[str] = mapped_column(
         mysql.VARCHAR(80, charset="ascii", collation="ascii_bin"), primary_key=True
     )
     name_count: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"))
     text_count: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"))
+    stem: Mapped[str | None] = mapped_column(
+        mysql.VARCHAR(80, charset="ascii", collation="ascii_bin")
+    )
 
 
 class SearchUpdate(Base):

@@ -8,8 +8,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute
 
-from catalog_service.models.inventory import Inventory
-from catalog_service.models.products import Product, ProductStatus, ProductVariant
+from catalog_service.models.products import Product, ProductStatus
 from catalog_service.queries.products import category_branch
 from catalog_service.schemas.search import NEWEST, PRICE, PRICE_DOWN, RATING, Filters
 from common_lib.database import AnySession
@@ -32,23 +31,15 @@ class Position:
 
 
 async def conditions(session: AnySession, filters: Filters) -> list[sa.ColumnElement[bool]]:
-    """Return the WHERE clause of the filters; a category stands for its whole branch."""
+    """Return the WHERE clause of the filters about products; a category is its whole branch."""
     found: list[sa.ColumnElement[bool]] = [Product.status == ProductStatus.ACTIVE]
     if filters.category_id is not None:
         branch = await category_branch(session, filters.category_id)
         found.append(Product.category_id.in_(branch))
     if filters.seller_id is not None:
         found.append(Product.seller_id == filters.seller_id)
-    if filters.min_price is not None:
-        found.append(Product.min_price_minor >= filters.min_price)
-    if filters.max_price is not None:
-        found.append(Product.min_price_minor <= filters.max_price)
     if filters.min_rating is not None:
         found.append(Product.avg_rating >= filters.min_rating)
-    if filters.in_stock:
-        found.append(_has_variant(Inventory.quantity > Inventory.reserved))
-    for name, values in filters.values_by_attribute().items():
-        found.append(_has_variant(_attribute(name).in_(values)))
     return found
 
 
@@ -79,17 +70,3 @@ def _beyond(
     if is_descending:
         return sa.and_(column <= value, sa.or_(column < value, Product.id < last))
     return sa.and_(column >= value, sa.or_(column > value, Product.id > last))
-
-
-def _has_variant(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
-    return (
-        sa.select(ProductVariant.id)
-        .join(Inventory, Inventory.variant_id == ProductVariant.id)
-        .where(ProductVariant.product_id == Product.id, ProductVariant.is_active, condition)
-        .correlate(Product)
-        .exists()
-    )
-
-
-def _attribute(name: str) -> sa.ColumnElement[str]:
-    return sa.func.json_unquote(sa.func.json_extract(ProductVariant.attributes, f'$."{name}"'))

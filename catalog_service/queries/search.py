@@ -4,24 +4,20 @@ The cost of a search is bounded: full text reads the rarest words alone, the oth
 in the rows it gives, and no more than `limit` rows are read (ADR 0018).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
+from catalog_service.models.search_text import stem_of
+from catalog_service.queries.search_conditions import Condition, VariantConditions
 from catalog_service.schemas.search import (
-    BY_CATEGORY,
-    BY_PRICE,
-    BY_RATING,
-    BY_SELLER,
-    BY_STOCK,
     NEWEST,
     PRICE,
     PRICE_DOWN,
     RATING,
     RELEVANCE,
-    Filters,
     Position,
 )
 from common_lib.database import AnySession
@@ -38,24 +34,23 @@ _KEYS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 # Where rows are few, sorting them is less than a walk along the index of the order.
 _SORT_ROWS: Final = (
-    "IGNORE INDEX FOR ORDER BY (PRIMARY, ix_search_documents_price, ix_search_documents_rating)"
+    "IGNORE INDEX FOR ORDER BY (PRIMARY, ix_search_documents_price, ix_search_documents_stocked,"
+    " ix_search_documents_rating)"
 )
 _MATCH: Final = "MATCH (words) AGAINST (%(expression)s IN BOOLEAN MODE)"
 _COLUMNS: Final = (
     "product_id, category_id, seller_id, price_minor, CAST(100 * rating AS SIGNED), sold,"
-    " in_stock, attributes"
+    " in_stock, variants"
 )
+
+# Of the other forms of a word, more than these say little.
+_MOST_FORMS: Final = 6
 
 # Columns of a candidate, its score included; what is selected behind them are flags.
 _FLAGS: Final = 9
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """A piece of a WHERE clause with its values."""
-
-    sql: str
-    values: Mapping[str, Any] = field(default_factory=dict)
+_NO_SCORE: Final = Condition("0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +59,7 @@ class Wanted:
 
     expression: str
     conditions: tuple[Condition, ...] = ()
-    score: Condition = Condition("0")
+    score: Condition = _NO_SCORE
 
     def where(self) -> str:
         """Return the whole WHERE clause; without an expression it leaves full text out."""
@@ -88,7 +83,7 @@ class Wanted:
 class Candidate(NamedTuple):
     """A row that matches, as it was read: there are hundreds in a search, so little is made of it.
 
-    Ids are bytes, and `attributes` is JSON.
+    Ids are bytes, and `variants` is JSON: [price, 1 if in stock, attributes] of each.
     """
 
     product: bytes
@@ -98,42 +93,61 @@ class Candidate(NamedTuple):
     rating_hundredths: int
     sold: int
     is_in_stock: int
-    attributes: str
+    variants: str | None
     score: int
 
-    def value(self, sort: str) -> tuple[int, ...]:
-        """Return what the order of `sort` goes by, before the id."""
+    def value(self, sort: str, price_minor: int) -> tuple[int, ...]:
+        """Return what the order of `sort` goes by, before the id; its price is the one given."""
         if sort == RELEVANCE:
             return self.score, self.sold
         if sort == RATING:
             return (self.rating_hundredths,)
-        return () if sort == NEWEST else (self.price_minor,)
+        return () if sort == NEWEST else (price_minor,)
 
-    def position(self, sort: str) -> Position:
-        return Position(self.value(sort), UUID(bytes=self.product))
+    def position(self, sort: str, price_minor: int) -> Position:
+        return Position(self.value(sort, price_minor), UUID(bytes=self.product))
 
 
-async def word_counts(
-    session: AnySession, words: Sequence[tuple[str, bool]]
-) -> dict[str, tuple[int, int]]:
-    """Return in how many documents each word stands, by (names, texts); one statement.
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the shop has of a word: in how many names and texts it stands, and its other forms.
+
+    `forms` are words of the same stem that a search for the word does not find anyway.
+    """
+
+    names: int = 0
+    texts: int = 0
+    forms: tuple[str, ...] = ()
+
+
+async def known_words(session: AnySession, words: Sequence[tuple[str, bool]]) -> dict[str, Known]:
+    """Return what the shop has of each word, in one statement.
 
     A word comes with whether its beginnings count: then all words that begin so are summed.
     """
     if not words:
         return {}
-    parts, values = [], {}
-    for n, (word, is_prefix) in enumerate(words):
-        condition = f"word >= %(w{n})s AND word < %(e{n})s" if is_prefix else f"word = %(w{n})s"
+    parts: list[str] = []
+    values: dict[str, Any] = {}
+    for n, (word, is_begun) in enumerate(words):
+        same = f"word >= %(w{n})s AND word < %(e{n})s" if is_begun else f"word = %(w{n})s"
+        # Behind every letter, digit and underscore comes the tilde.
+        values |= {f"w{n}": word, f"e{n}": word + "~", f"s{n}": stem_of(word)}
         parts.append(
-            f"SELECT {n}, COALESCE(SUM(name_count), 0), COALESCE(SUM(text_count), 0)"  # noqa: S608
-            f" FROM search_words WHERE {condition}"
+            f"SELECT {n}, '', COALESCE(SUM(name_count), 0), COALESCE(SUM(text_count), 0)"  # noqa: S608
+            f" FROM search_words WHERE {same}"
         )
-        values[f"w{n}"] = word
-        if is_prefix:
-            values[f"e{n}"] = word + "~"  # behind every letter, digit and underscore
-    rows = await _rows(session, " UNION ALL ".join(parts), values)
-    return {words[n][0]: (int(names), int(texts)) for n, names, texts in rows}
+        parts.append(
+            f"(SELECT {n}, word, name_count, text_count FROM search_words"  # noqa: S608
+            f" WHERE stem = %(s{n})s AND NOT ({same}) AND name_count + text_count > 0"
+            f" ORDER BY name_count DESC, word LIMIT {_MOST_FORMS})"
+        )
+    found = {word: Known() for word, _ in words}
+    for n, form, names, texts in await _rows(session, " UNION ALL ".join(parts), values):
+        word, before = words[n][0], found[words[n][0]]
+        forms = (*before.forms, form) if form else before.forms
+        found[word] = Known(before.names + int(names), before.texts + int(texts), forms)
+    return found
 
 
 async def candidates(session: AnySession, wanted: Wanted, *, limit: int) -> list[Candidate]:
@@ -169,21 +183,32 @@ async def best_sold(
 
 
 async def in_order(
-    session: AnySession, wanted: Wanted, *, sort: str, after: Position | None, limit: int
+    session: AnySession,
+    wanted: Wanted,
+    *,
+    sort: str,
+    after: Position | None,
+    limit: int,
+    price: str = "price_minor",
+    are_few: bool = True,
 ) -> list[Candidate]:
-    """Return the next products in the order of `sort`.
+    """Return the next products in the order of `sort`; `price` is the expression of their price.
 
-    What full text gives is put in order by ids alone: to sort the rows would copy their words.
+    Where they `are_few`, as full text gives them, they are put in order by ids alone: to sort the
+    rows would copy their words. Else an index of the order may be walked along.
     """
+    (column,) = _KEYS[sort] or ("product_id",)
+    key = price if column == "price_minor" else column
     where, values = wanted.where(), wanted.values()
     if after is not None:
-        where += f" AND {_beyond(sort)}"
+        where += f" AND {_beyond(sort, key)}"
         values |= _position_values(sort, after)
+    hint = _SORT_ROWS if are_few else ""
     select = (
         f"SELECT {_COLUMNS}, {wanted.score.sql} FROM search_documents JOIN"  # noqa: S608
-        f" (SELECT product_id FROM search_documents {_SORT_ROWS} WHERE {where}"
-        f" ORDER BY {_ordered(sort)} LIMIT %(row_limit)s) page USING (product_id)"
-        f" ORDER BY {_ordered(sort)}"
+        f" (SELECT product_id, {key} AS sort_key FROM search_documents {hint} WHERE {where}"
+        f" ORDER BY {_directed(sort, 'sort_key')} LIMIT %(row_limit)s) page USING (product_id)"
+        f" ORDER BY {_directed(sort, 'sort_key')}"
     )
     rows = await _rows(session, select, {**values, "row_limit": limit})
     return [Candidate._make(row) for row in rows]
@@ -202,9 +227,9 @@ async def walked(
 
     For words so common that a page of them is soon found along the index of the order.
     """
-    beyond = "1" if after is None else _beyond(sort)
-    values: dict[str, Any] = {} if after is None else _position_values(sort, after)
     (column,) = _KEYS[sort] or ("product_id",)
+    beyond = "1" if after is None else _beyond(sort, column)
+    values: dict[str, Any] = {} if after is None else _position_values(sort, after)
     fence = await _rows(
         session,
         f"SELECT {column} FROM search_documents WHERE {beyond}"  # noqa: S608
@@ -226,40 +251,58 @@ async def walked(
 
 def _ordered(sort: str) -> str:
     (column,) = _KEYS[sort] or ("product_id",)
+    return _directed(sort, column)
+
+
+def _directed(sort: str, key: str) -> str:
     direction = "ASC" if sort == PRICE else "DESC"
-    return ", ".join(f"{end} {direction}" for end in dict.fromkeys((column, "product_id")))
+    return ", ".join(f"{end} {direction}" for end in dict.fromkeys((key, "product_id")))
 
 
 async def near_misses(
     session: AnySession,
     words: Wanted,
-    filters: Mapping[str, Condition],
+    products: Mapping[str, Condition],
+    variants: VariantConditions,
     *,
     window: int,
     limit: int,
 ) -> dict[str, list[Candidate]]:
     """Return the products that only one filter keeps out, by the facet it belongs to.
 
-    That is what a facet counts besides what was found. Of the products with these words no more
-    than `window` are read, those that full text ranks highest.
+    That is what a facet counts besides what was found; variants may miss by one filter each, and
+    their product is then returned for several. Of the products with these words no more than
+    `window` are read, those that full text ranks highest.
     """
-    flags = ", ".join(f"{each.sql} IS TRUE AS f{n}" for n, each in enumerate(filters.values()))
+    flags = "".join(f", {each.sql} IS TRUE AS f{n}" for n, each in enumerate(products.values()))
+    passed = " + ".join(f"f{n}" for n in range(len(products))) or "0"
     order = f" ORDER BY {_MATCH} DESC" if words.expression else ""
-    all_but_one = " + ".join(f"f{n}" for n in range(len(filters)))
     select = (
-        f"SELECT * FROM (SELECT {_COLUMNS}, 0, {flags} FROM search_documents"  # noqa: S608
-        f" WHERE {words.where()}{order} LIMIT %(window)s) looked"
-        f" WHERE {all_but_one} = {len(filters) - 1} LIMIT %(row_limit)s"
+        f"SELECT * FROM (SELECT {_COLUMNS}, 0, {variants.misses()} AS missed{flags}"  # noqa: S608
+        f" FROM search_documents WHERE {words.where()}{order} LIMIT %(window)s) looked"
+        f" WHERE ({passed} = {len(products)} AND missed > 1 AND (missed & 1) = 0)"
+        f" OR ({passed} = {len(products) - 1} AND (missed & 1) = 1) LIMIT %(row_limit)s"
     )
-    values = words.values()
-    for each in filters.values():
+    values = {**words.values(), **variants.values(), "window": window, "row_limit": limit}
+    for each in products.values():
         values |= each.values
-    rows = await _rows(session, select, {**values, "window": window, "row_limit": limit})
-    found: dict[str, list[Candidate]] = {facet: [] for facet in filters}
-    facets = list(filters)
-    for row in rows:
-        found[facets[row[_FLAGS:].index(0)]].append(Candidate._make(row[:_FLAGS]))
+    found: dict[str, list[Candidate]] = {facet: [] for facet in (*products, *variants.facets)}
+    for row in await _rows(session, select, values):
+        candidate = Candidate._make(row[:_FLAGS])
+        for facet in _missed_by(row[_FLAGS], row[_FLAGS + 1 :], list(products), variants.facets):
+            found[facet].append(candidate)
     return found
+
+
+def _missed_by(
+    missed: int, passed: Sequence[int], products: Sequence[str], variants: Sequence[str]
+) -> list[str]:
+    """Name the facets whose filter alone keeps a product out; none where it was found."""
+    if 0 in passed:
+        return [products[list(passed).index(0)]]
+    if missed & 1:
+        return []
+    return [facet for n, facet in enumerate(variants) if missed & (2 << n)]
 
 
 async def fewest(session: AnySession, filters: Sequence[Condition], *, below: int) -> int:
@@ -279,51 +322,20 @@ async def fewest(session: AnySession, filters: Sequence[Condition], *, below: in
     return min(map(int, found))
 
 
-def conditions(filters: Filters, branch: Sequence[UUID] | None) -> Iterator[tuple[str, Condition]]:
-    """Return the filters as conditions on a row, by facet; `branch` is the category's subtree.
-
-    Attributes are conditions on words, which the caller adds.
-    """
-    if branch is not None:
-        names = {f"c{n}": category_id.bytes for n, category_id in enumerate(branch)}
-        listed = ", ".join(f"%({name})s" for name in names) or "NULL"
-        yield BY_CATEGORY, Condition(f"(category_id IN ({listed}))", names)
-    if filters.seller_id is not None:
-        yield BY_SELLER, Condition("(seller_id = %(seller)s)", {"seller": filters.seller_id.bytes})
-    price = (filters.min_price, filters.max_price)
-    if price != (None, None):
-        yield BY_PRICE, _between(*price)
-    if filters.min_rating is not None:
-        yield BY_RATING, Condition("(rating >= %(rating)s)", {"rating": filters.min_rating})
-    if filters.in_stock:
-        yield BY_STOCK, Condition("in_stock")
-
-
-def _between(lowest: int | None, highest: int | None) -> Condition:
-    tests, values = [], {}
-    if lowest is not None:
-        tests.append("price_minor >= %(lowest)s")
-        values["lowest"] = lowest
-    if highest is not None:
-        tests.append("price_minor <= %(highest)s")
-        values["highest"] = highest
-    return Condition(f"({' AND '.join(tests)})", values)
-
-
 async def _rows(session: AnySession, statement: str, values: Mapping[str, Any]) -> Sequence[Any]:
     """Run a statement by the driver: Core would cost as much again to understand it."""
     connection = await session.connection()
     return (await connection.exec_driver_sql(statement, dict(values))).all()
 
 
-def _beyond(sort: str) -> str:
+def _beyond(sort: str, key: str) -> str:
     """Written so that MySQL can use a range of the index: it does not for (a, b) < (x, y)."""
     if sort == NEWEST:
         return "product_id < %(after_id)s"
-    column, sign = _KEYS[sort][0], ">" if sort == PRICE else "<"
+    sign = ">" if sort == PRICE else "<"
     return (
-        f"{column} {sign}= %(after_value)s"
-        f" AND ({column} {sign} %(after_value)s OR product_id {sign} %(after_id)s)"
+        f"{key} {sign}= %(after_value)s"
+        f" AND ({key} {sign} %(after_value)s OR product_id {sign} %(after_id)s)"
     )
 
 

@@ -14,6 +14,7 @@ from catalog_service.models.categories import Category
 from catalog_service.models.inventory import Inventory
 from catalog_service.models.products import Product, ProductStatus, ProductVariant
 from catalog_service.models.search import SearchTarget
+from catalog_service.models.search_text import stem_of
 from common_lib.clock import now
 from common_lib.database import AnySession, WriteSession, to_column
 
@@ -52,22 +53,30 @@ _LATER: Final = sa.text(
 # Not ON DUPLICATE KEY UPDATE: a row written so was once not found by full text (ADR 0018).
 _INSERT: Final = sa.text(
     "INSERT INTO search_documents (product_id, version, category_id, seller_id, price_minor,"
-    " rating, sold, in_stock, names, words, attributes) VALUES (:product_id, :version,"
-    " :category_id, :seller_id, :price, :rating, :sold, :in_stock, :names, :words, :attributes)"
+    " highest_minor, stocked_minor, stocked_highest_minor, rating, sold, in_stock, names, words,"
+    " variants) VALUES (:product_id, :version, :category_id, :seller_id, :price, :highest,"
+    " :stocked, :stocked_highest, :rating, :sold, :in_stock, :names, :words, :variants)"
 )
 _UPDATE_FACTS: Final = (
     "UPDATE search_documents SET version = :version, category_id = :category_id,"
-    " seller_id = :seller_id, price_minor = :price, rating = :rating, sold = :sold,"
-    " in_stock = :in_stock, attributes = :attributes"
+    " seller_id = :seller_id, price_minor = :price, highest_minor = :highest,"
+    " stocked_minor = :stocked, stocked_highest_minor = :stocked_highest, rating = :rating,"
+    " sold = :sold, in_stock = :in_stock, variants = :variants"
+)
+_FORGET_VARIANTS: Final = sa.text("DELETE FROM search_variants WHERE product_id = :id")
+_INSERT_VARIANT: Final = sa.text(
+    "INSERT INTO search_variants (product_id, position, price_minor, in_stock, tokens)"
+    " VALUES (:product_id, :position, :price, :in_stock, :tokens)"
 )
 _UPDATE: Final = sa.text(f"{_UPDATE_FACTS} WHERE product_id = :product_id")
 _UPDATE_WORDS: Final = sa.text(
     f"{_UPDATE_FACTS}, names = :names, words = :words WHERE product_id = :product_id"
 )
 _COUNT_WORDS: Final = sa.text(
-    "INSERT INTO search_words (word, name_count, text_count) VALUES (:word, :names, :texts)"
+    "INSERT INTO search_words (word, name_count, text_count, stem)"
+    " VALUES (:word, :names, :texts, :stem)"
     " ON DUPLICATE KEY UPDATE name_count = name_count + VALUES(name_count),"
-    " text_count = text_count + VALUES(text_count)"
+    " text_count = text_count + VALUES(text_count), stem = VALUES(stem)"
 )
 
 
@@ -80,12 +89,24 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """All that a copy is made of; `path` are the names from the category up to its root."""
+    """All that a copy is made of; `path` are the names from the category up to its root.
+
+    Of each active variant it is told whether it is in stock.
+    """
 
     product: Product
-    variants: Sequence[ProductVariant]
-    is_in_stock: bool
+    variants: Sequence[tuple[ProductVariant, bool]]
     path: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentVariant:
+    """A variant in a copy; `tokens` are those of its attributes."""
+
+    price_minor: int
+    is_in_stock: bool
+    attributes: Mapping[str, str]
+    tokens: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +120,15 @@ class Document:
     price_minor: int
     rating_hundredths: int
     sold: int
-    is_in_stock: bool
     label: str
     slug: str
     names: Sequence[str]
     words: Sequence[str]
-    attributes: Mapping[str, Sequence[str]]
+    variants: Sequence[DocumentVariant]
+
+    def prices(self, *, in_stock: bool = False) -> list[int]:
+        """Return what the variants cost; with `in_stock` those that can be bought now."""
+        return [v.price_minor for v in self.variants if v.is_in_stock or not in_stock]
 
 
 async def mark_products(
@@ -172,17 +196,11 @@ async def sources(session: AnySession, ids: Sequence[UUID]) -> list[Source]:
         .where(ProductVariant.product_id.in_(ids), ProductVariant.is_active)
         .order_by(ProductVariant.position)
     )
-    variants: dict[UUID, list[ProductVariant]] = {}
-    in_stock: set[UUID] = set()
+    variants: dict[UUID, list[tuple[ProductVariant, bool]]] = {}
     for variant, is_available in rows:
-        variants.setdefault(variant.product_id, []).append(variant)
-        if is_available:
-            in_stock.add(variant.product_id)
+        variants.setdefault(variant.product_id, []).append((variant, bool(is_available)))
     paths = await _paths(session)
-    return [
-        Source(p, variants.get(p.id, []), p.id in in_stock, paths.get(p.category_id, ()))
-        for p in products
-    ]
+    return [Source(p, variants.get(p.id, []), paths.get(p.category_id, ())) for p in products]
 
 
 async def _paths(session: AnySession) -> Mapping[UUID, Sequence[str]]:
@@ -222,8 +240,9 @@ async def replace_documents(
     if gone:
         await session.execute(sa.text("DELETE FROM search_documents WHERE product_id = :id"), gone)
     await _save(session, [_row(document) for document in documents], {} if is_anew else before)
+    await _save_variants(session, ids, documents)
     counts = [
-        {"word": word, "names": names[word], "texts": texts[word]}
+        {"word": word, "names": names[word], "texts": texts[word], "stem": stem_of(word)}
         for word in sorted(names.keys() | texts.keys())
         if names[word] or texts[word]
     ]
@@ -244,6 +263,25 @@ async def _save(
     for statement, chosen in statements.items():
         if chosen:
             await session.execute(statement, chosen)
+
+
+async def _save_variants(
+    session: WriteSession, ids: Sequence[UUID], documents: Sequence[Document]
+) -> None:
+    await session.execute(_FORGET_VARIANTS, [{"id": id_.bytes} for id_ in sorted(set(ids))])
+    rows = [
+        {
+            "product_id": document.product_id.bytes,
+            "position": position,
+            "price": variant.price_minor,
+            "in_stock": variant.is_in_stock,
+            "tokens": f" {' '.join(variant.tokens)} ",
+        }
+        for document in sorted(documents, key=lambda each: each.product_id)
+        for position, variant in enumerate(document.variants)
+    ]
+    if rows:
+        await session.execute(_INSERT_VARIANT, rows)
 
 
 async def _locked_words(session: WriteSession, ids: Sequence[UUID]) -> dict[UUID, str]:
@@ -273,16 +311,22 @@ def _is_counted(word: str) -> bool:
 
 
 def _row(document: Document) -> dict[str, Any]:
+    stocked = document.prices(in_stock=True)
     return {
         "product_id": document.product_id.bytes,
         "version": document.version,
         "category_id": document.category_id.bytes,
         "seller_id": document.seller_id.bytes if document.seller_id else None,
         "price": document.price_minor,
+        "highest": max(document.prices(), default=document.price_minor),
+        "stocked": min(stocked, default=None),
+        "stocked_highest": max(stocked, default=None),
         "rating": document.rating_hundredths / 100,
         "sold": document.sold,
-        "in_stock": document.is_in_stock,
+        "in_stock": bool(stocked),
         "names": f" {' '.join(document.names)} ",
         "words": f" {' '.join(document.words)} ",
-        "attributes": orjson.dumps(document.attributes).decode(),
+        "variants": orjson.dumps(
+            [[v.price_minor, int(v.is_in_stock), dict(v.attributes)] for v in document.variants]
+        ).decode(),
     }

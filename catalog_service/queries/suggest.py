@@ -7,6 +7,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from catalog_service.models.search_text import stem_of
 from common_lib.database import AnySession
 
 # Of a beginning as short as one letter, no more words than these are compared.
@@ -36,6 +37,16 @@ async def completions(session: AnySession, beginning: str, *, limit: int) -> lis
     )
     values = {"word": beginning, "end": beginning + "~", "compared": _COMPARED}
     rows = await session.execute(select, {**values, "row_limit": limit})
+    return [KnownWord(*row) for row in rows]
+
+
+async def forms_of(session: AnySession, word: str, *, limit: int) -> list[KnownWord]:
+    """Return the words of names that are other forms of this one, the commonest first."""
+    select = sa.text(
+        "SELECT word, name_count FROM search_words WHERE stem = :stem AND name_count > 0"
+        " ORDER BY name_count DESC, word LIMIT :row_limit"
+    )
+    rows = await session.execute(select, {"stem": stem_of(word), "row_limit": limit})
     return [KnownWord(*row) for row in rows]
 
 

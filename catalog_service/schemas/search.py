@@ -6,7 +6,7 @@ from typing import Final, Literal
 from uuid import UUID
 
 from catalog_service.schemas.products import ProductPage
-from common_lib.money import Money
+from common_lib.money import Money, decimals
 from common_lib.problems import ApiModel
 
 RELEVANCE: Final = "relevance"
@@ -14,8 +14,8 @@ PRICE: Final = "price"
 PRICE_DOWN: Final = "-price"
 RATING: Final = "rating"
 NEWEST: Final = "newest"
-# The steps of the price facet, in minor units; the last one is open.
-PRICE_STEPS: Final = (0, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000)
+# The steps of the price facet, in major units; the last one is open.
+_PRICE_STEPS: Final = (0, 500, 1_000, 2_500, 5_000, 10_000, 25_000)
 RATING_STEPS: Final = (4, 3, 2, 1)
 MAX_FACET_VALUES: Final = 50
 # Names of the facets that filters belong to; an attribute's is the prefix and its name.
@@ -27,9 +27,18 @@ BY_STOCK: Final = "stock"
 ATTRIBUTE: Final = "attr."
 
 
+def price_steps_of(currency: str) -> tuple[int, ...]:
+    """Return where the steps of the price facet begin, in minor units of the currency."""
+    return tuple(step * 10 ** decimals(currency) for step in _PRICE_STEPS)
+
+
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What is looked for besides words. Prices are in minor units."""
+    """What is looked for besides words. Prices are in minor units.
+
+    Prices, stock and attributes mean one and the same variant; of several values of one attribute
+    any will do.
+    """
 
     category_id: UUID | None = None
     seller_id: UUID | None = None
@@ -38,13 +47,6 @@ class Filters:
     min_rating: float | None = None
     in_stock: bool = False
     attributes: tuple[tuple[str, str], ...] = ()
-
-    def values_by_attribute(self) -> Mapping[str, Sequence[str]]:
-        """Return the attributes asked for; of several values of one, any will do."""
-        found: dict[str, list[str]] = {}
-        for name, value in self.attributes:
-            found.setdefault(name, []).append(value)
-        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ class FacetCounts:
     sellers: Mapping[UUID, int] = field(default_factory=dict)
     lowest_price: int | None = None
     highest_price: int | None = None
-    price_steps: Sequence[int] = (0,) * len(PRICE_STEPS)
+    price_steps: Sequence[int] = (0,) * len(_PRICE_STEPS)
     rating_steps: Sequence[int] = (0,) * len(RATING_STEPS)
     in_stock: int = 0
     attributes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)

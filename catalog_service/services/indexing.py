@@ -21,7 +21,7 @@ from catalog_service.models.search import SearchTarget
 from catalog_service.queries import search_index as queries
 from catalog_service.queries import search_rebuilds as rebuilds
 from catalog_service.services.search.documents import document_of
-from catalog_service.services.search.elastic import source_of
+from catalog_service.services.search.elastic_bodies import source_of
 from common_lib.clock import now
 from common_lib.database import Database, WriteSession, is_duplicate_key
 from common_lib.errors import Unavailable

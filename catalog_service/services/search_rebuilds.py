@@ -17,7 +17,7 @@ from catalog_service.clients.elasticsearch import ALIAS, ElasticsearchClient
 from catalog_service.models.search import RebuildStatus, SearchRebuild, SearchTarget
 from catalog_service.queries import search_rebuilds as queries
 from catalog_service.services.indexing import index, read_documents
-from catalog_service.services.search.elastic import INDEX
+from catalog_service.services.search.elastic_bodies import INDEX
 from common_lib.clock import now
 from common_lib.database import Database, WriteSession
 from common_lib.errors import Unavailable

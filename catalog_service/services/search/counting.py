@@ -1,15 +1,12 @@
 """Facets: counting what the products that were found have."""
 
-from bisect import bisect_left
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from typing import Any, Final
 from uuid import UUID
 
-import orjson
-
-from catalog_service.models.search_text import fold
+from catalog_service.models.search_text import folded_label
 from catalog_service.queries.search import Candidate
 from catalog_service.schemas.search import (
     ATTRIBUTE,
@@ -18,37 +15,49 @@ from catalog_service.schemas.search import (
     BY_RATING,
     BY_SELLER,
     BY_STOCK,
-    PRICE_STEPS,
     RATING_STEPS,
     FacetCounts,
 )
+from catalog_service.services.search.variants import Judge, Judged, passing
 
 _MAX_ATTRIBUTES: Final = 10
 _MAX_VALUES: Final = 20
 
 
-def count(found: Sequence[Candidate]) -> FacetCounts:
-    prices = [one.price_minor for one in found]
+def count(found: Sequence[Candidate], judge: Judge, steps: Sequence[int]) -> FacetCounts:
+    """Count the products; each facet by the variants that pass every filter but its own."""
+    variants = [judge.variants(one) for one in found]
+    prices = [_prices(each, judge.bit(BY_PRICE)) for each in variants]
     return FacetCounts(
         categories=_by_id(Counter(one.category for one in found)),
         sellers=_by_id(Counter(one.seller for one in found if one.seller is not None)),
-        lowest_price=min(prices, default=None),
-        highest_price=max(prices, default=None),
-        price_steps=price_steps(prices),
+        lowest_price=min((min(each) for each in prices if each), default=None),
+        highest_price=max((max(each) for each in prices if each), default=None),
+        price_steps=price_steps(prices, steps),
         rating_steps=_rating_steps([one.rating_hundredths for one in found]),
-        in_stock=sum(1 for one in found if one.is_in_stock),
-        attributes=_attributes(found),
+        in_stock=sum(1 for each in variants if _is_in_stock(each, judge.bit(BY_STOCK))),
+        attributes=_attributes(variants, judge),
     )
+
+
+def _prices(variants: Sequence[Judged], bit: int) -> list[int]:
+    return [each.price_minor for each in passing(variants, bit)]
+
+
+def _is_in_stock(variants: Sequence[Judged], bit: int) -> bool:
+    return any(each.is_in_stock for each in passing(variants, bit))
 
 
 def _by_id(counts: Mapping[bytes, int]) -> dict[UUID, int]:
     return {UUID(bytes=each): number for each, number in counts.items()}
 
 
-def price_steps(prices: Sequence[int]) -> list[int]:
-    ordered = sorted(prices)
-    ends = [*(bisect_left(ordered, step) for step in PRICE_STEPS), len(ordered)]
-    return [end - start for start, end in pairwise(ends)]
+def price_steps(prices: Sequence[Sequence[int]], steps: Sequence[int]) -> list[int]:
+    """Count the products that have a variant in each step; `prices` are those of each product."""
+    counts = Counter(
+        at for each in prices for at in {bisect_right(steps, price) - 1 for price in each}
+    )
+    return [counts[n] for n in range(len(steps))]
 
 
 def _rating_steps(hundredths: Sequence[int]) -> list[int]:
@@ -78,27 +87,44 @@ def merge(base: FacetCounts, facet: str, wider: FacetCounts) -> None:
 
 def _merge_attribute(base: FacetCounts, wanted: str, wider: FacetCounts) -> None:
     """Names are compared as filters compare them, whatever their case."""
-    same = {name: values for name, values in wider.attributes.items() if fold(name) == fold(wanted)}
-    base.attributes = {**base.attributes, **same}
+    same = {name: each for name, each in wider.attributes.items() if folded_label(name) == wanted}
+    others = {name: each for name, each in base.attributes.items() if folded_label(name) != wanted}
+    base.attributes = {**others, **same}
 
 
-def _attributes(found: Sequence[Candidate]) -> dict[str, dict[str, int]]:
-    pairs = [
-        (name, value)
-        for one in found
-        for name, values in orjson.loads(one.attributes).items()
-        for value in values
-    ]
-    return grouped(Counter(pairs))
+def _attributes(found: Sequence[Sequence[Judged]], judge: Judge) -> dict[str, dict[str, int]]:
+    pairs: Counter[tuple[str, str]] = Counter()
+    for variants in found:
+        of_product = {
+            (name, value)
+            for each in variants
+            for name, value in each.attributes.items()
+            if not each.fails or not each.fails & ~judge.bit(f"{ATTRIBUTE}{folded_label(name)}")
+        }
+        pairs.update(of_product)
+    return grouped(pairs)
 
 
 def grouped(pairs: Mapping[tuple[str, str], int]) -> dict[str, dict[str, int]]:
-    """Return the values of each attribute with their counts, the commonest first."""
-    found: dict[str, dict[str, int]] = {}
+    """Return the values of each attribute with their counts, the commonest first.
+
+    What is the same but for case counts together, and is written as most of them write it. What
+    cannot be asked for, a text without a sign, is left out.
+    """
+    names: dict[str, str] = {}
+    values: dict[tuple[str, str], str] = {}
+    counts: Counter[tuple[str, str]] = Counter()
     for (name, value), number in sorted(pairs.items(), key=_commonest_first):
-        values = found.setdefault(name, {})
-        if len(values) < _MAX_VALUES:
-            values[value] = number
+        if name.strip() and value.strip():
+            key = folded_label(name), folded_label(value)
+            names.setdefault(key[0], name)
+            values.setdefault(key, value)
+            counts[key] += number
+    found: dict[str, dict[str, int]] = {}
+    for key, number in sorted(counts.items(), key=_commonest_first):
+        listed = found.setdefault(names[key[0]], {})
+        if len(listed) < _MAX_VALUES:
+            listed[values[key]] = number
     return dict(list(found.items())[:_MAX_ATTRIBUTES])
 
 

@@ -4,9 +4,15 @@ from collections.abc import Iterable
 from typing import Final
 
 from catalog_service.models.search import LONGEST_NAMES
-from catalog_service.models.search_text import NAME_FIELD, TEXT_FIELD, query_terms, text_words
-from catalog_service.queries.search_index import Document, Source
-from catalog_service.services.search.plan import attribute_token
+from catalog_service.models.search_text import (
+    NAME_FIELD,
+    TEXT_FIELD,
+    attribute_token,
+    folded_label,
+    query_terms,
+    text_words,
+)
+from catalog_service.queries.search_index import Document, DocumentVariant, Source
 
 _SPACES_AROUND: Final = 2
 
@@ -17,8 +23,8 @@ def document_of(source: Source) -> Document:
     names = _fitting(text_words(product.name))
     titles = dict.fromkeys([*names, *_titles(source), *_skus(source)])
     texts = [word for word in text_words(product.description) if word not in titles]
-    attributes = _attributes(source)
-    tokens = [attribute_token(name, value) for name in attributes for value in attributes[name]]
+    variants = _variants(source)
+    tokens = [token for variant in variants for token in variant.tokens]
     return Document(
         product_id=product.id,
         version=product.version,
@@ -27,7 +33,6 @@ def document_of(source: Source) -> Document:
         price_minor=product.min_price_minor,
         rating_hundredths=round(100 * product.avg_rating),
         sold=product.total_sold,
-        is_in_stock=source.is_in_stock,
         label=product.name,
         slug=product.slug,
         names=names,
@@ -36,14 +41,14 @@ def document_of(source: Source) -> Document:
             *(TEXT_FIELD + word for word in texts),
             *dict.fromkeys(tokens),
         ],
-        attributes=attributes,
+        variants=variants,
     )
 
 
 def _titles(source: Source) -> Iterable[str]:
     for name in source.path:
         yield from text_words(name)
-    for variant in source.variants:
+    for variant, _ in source.variants:
         yield from text_words(variant.name)
         for value in variant.attributes.values():
             yield from text_words(str(value))
@@ -51,15 +56,24 @@ def _titles(source: Source) -> Iterable[str]:
 
 def _skus(source: Source) -> list[str]:
     """Return each SKU as one word, as a query for it is read."""
-    return [term.whole for variant in source.variants for term in query_terms(variant.sku)]
+    return [term.whole for variant, _ in source.variants for term in query_terms(variant.sku)]
 
 
-def _attributes(source: Source) -> dict[str, list[str]]:
-    found: dict[str, dict[str, None]] = {}
-    for variant in source.variants:
+def _variants(source: Source) -> list[DocumentVariant]:
+    """Return the variants; what is the same but for case is written as the first one writes it."""
+    names: dict[str, str] = {}
+    values: dict[str, str] = {}
+    found = []
+    for variant, is_in_stock in source.variants:
+        attributes: dict[str, str] = {}
         for name, value in variant.attributes.items():
-            found.setdefault(str(name), {})[str(value)] = None
-    return {name: sorted(values) for name, values in sorted(found.items())}
+            label, text = str(name), str(value)
+            token = attribute_token(label, text)
+            written = names.setdefault(folded_label(label), label)
+            attributes[written] = values.setdefault(token, text)
+        tokens = list(dict.fromkeys(attribute_token(*pair) for pair in attributes.items()))
+        found.append(DocumentVariant(variant.price_minor, is_in_stock, attributes, tokens))
+    return found
 
 
 def _fitting(words: list[str]) -> list[str]:

@@ -6,9 +6,9 @@ from uuid import UUID
 
 from catalog_service.schemas.search import (
     MAX_FACET_VALUES,
-    PRICE_STEPS,
     RATING_STEPS,
     FacetCounts,
+    price_steps_of,
 )
 from catalog_service.services.search.items import Json, money
 
@@ -64,7 +64,8 @@ def _price_range(counts: FacetCounts, currency: str) -> Json | None:
 
 def _price_steps(counts: FacetCounts, currency: str) -> list[Json]:
     """Return the steps that hold products."""
-    steps = zip(pairwise([*PRICE_STEPS, None]), counts.price_steps, strict=True)
+    starts = price_steps_of(currency)
+    steps = zip(pairwise([*starts, None]), counts.price_steps, strict=True)
     return [
         {
             "lowest": money(lowest or 0, currency),

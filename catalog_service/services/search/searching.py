@@ -2,14 +2,14 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, TypeVar
 from uuid import UUID
 
 import structlog
 from prometheus_client import Counter
 
-from catalog_service.models.search_text import query_terms
+from catalog_service.models.search_text import STOP_WORDS, Term, query_terms
 from catalog_service.queries import names
 from catalog_service.schemas.search import (
     NEWEST,
@@ -18,6 +18,7 @@ from catalog_service.schemas.search import (
     Found,
     PageRequest,
     Position,
+    Suggestion,
     Suggestions,
 )
 from catalog_service.services.search.backend import Query, SearchBackend
@@ -70,13 +71,18 @@ class Searcher:
 
     async def suggest(self, text: str) -> Suggestions:
         """Return completions. Raises Unavailable without MySQL."""
-        terms = query_terms(text)
+        terms = query_terms(text, is_begun=True)
+        items = await self._suggested(terms)
+        if not items and terms and terms[-1].whole in STOP_WORDS:
+            items = await self._suggested(terms[:-1])
+        return Suggestions(items=tuple(items))
+
+    async def _suggested(self, terms: Sequence[Term]) -> Sequence[Suggestion]:
         if not terms:
-            return Suggestions(items=())
-        items = await self._first_answer(
+            return ()
+        return await self._first_answer(
             lambda backend: backend.suggest(terms, limit=MAX_SUGGESTIONS)
         )
-        return Suggestions(items=tuple(items))
 
     def forget_categories(self) -> None:
         """Read the category tree anew at the next search; for a process that has changed it."""

@@ -25,7 +25,7 @@ async def suggest(
     last = await _completed(session, words[-1])
     if not last or not all(before):
         return []
-    products = await _products(session, [found[0] for found in before], last, limit)
+    products = await _products(session, before, last, limit)
     texts = [] if before else [Suggestion(text=decode(one.word)) for one in last[:_MOST_WORDS]]
     return together(texts, products, limit)
 
@@ -49,15 +49,21 @@ def together(
 
 
 async def _nearest(session: AnySession, word: str) -> list[KnownWord]:
-    """Return the word itself where names know it, else the commonest one typo away."""
-    exact = await queries.completions(session, word, limit=_COMPARED_WORDS)
-    same = [one for one in exact if one.word == word]
-    return same or exact or await _corrected(session, word)
+    """Return the word itself with its other forms, else the commonest one typo away."""
+    found = await queries.completions(session, word, limit=_COMPARED_WORDS)
+    same = [one for one in found if one.word == word]
+    forms = await queries.forms_of(session, word, limit=_COMPARED_WORDS)
+    return _each_once(same, forms) or (found or await _corrected(session, word))[:1]
 
 
 async def _completed(session: AnySession, word: str) -> list[KnownWord]:
     found = await queries.completions(session, word, limit=_COMPARED_WORDS)
-    return found or await _corrected(session, word)
+    forms = await queries.forms_of(session, word, limit=_COMPARED_WORDS)
+    return _each_once(found, forms) or await _corrected(session, word)
+
+
+def _each_once(*lists: Sequence[KnownWord]) -> list[KnownWord]:
+    return list({one.word: one for found in lists for one in found}.values())
 
 
 async def _corrected(session: AnySession, word: str) -> list[KnownWord]:
@@ -73,13 +79,17 @@ async def _corrected(session: AnySession, word: str) -> list[KnownWord]:
 
 
 async def _products(
-    session: AnySession, before: Sequence[KnownWord], last: Sequence[KnownWord], limit: int
+    session: AnySession,
+    before: Sequence[Sequence[KnownWord]],
+    last: Sequence[KnownWord],
+    limit: int,
 ) -> list[NamedProduct]:
     """Return products of all the words before and any of the last; the cheaper way of two."""
-    rarest = min([sum(one.name_count for one in last), *(one.name_count for one in before)])
-    if before or rarest <= _COMMON:
-        required = [f"+{NAME_FIELD}{one.word}" for one in before]
-        choices = " ".join(f"{NAME_FIELD}{one.word}" for one in last)
-        expression = " ".join([*required, f"+({choices})"])
+    if before or sum(one.name_count for one in last) <= _COMMON:
+        expression = " ".join(map(_any_of, (*before, last)))
         return await queries.products_matching(session, expression, limit=limit)
     return await queries.products_holding(session, f"{NAME_FIELD}{last[0].word} ", limit=limit)
+
+
+def _any_of(words: Sequence[KnownWord]) -> str:
+    return f"+({' '.join(f'{NAME_FIELD}{one.word}' for one in words)})"

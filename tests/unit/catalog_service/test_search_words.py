@@ -5,14 +5,17 @@ import pytest
 from catalog_service.models.search_text import (
     LONGEST_WORD,
     Term,
+    attribute_token,
     decode,
     encode,
     query_terms,
+    stem_of,
     text_words,
 )
+from catalog_service.queries.search import Known
 from catalog_service.schemas.search import Filters
 from catalog_service.services.search.backend import Query
-from catalog_service.services.search.plan import COMMON, attribute_token, plan
+from catalog_service.services.search.plan import COMMON, plan
 from catalog_service.services.search.typos import is_near, patterns
 
 
@@ -70,9 +73,68 @@ def query(*words: str, filters: Filters | None = None) -> Query:
 
 
 def test_rare_words_are_read_in_every_field() -> None:
-    planned = plan(query("kettle"), {"kettle": (3, 4)})
+    planned = plan(query("kettle"), {"kettle": Known(3, 4)})
     assert planned.wanted.expression == "+(n0kettle* d0kettle*)"
     assert planned.is_whole
+
+
+def test_the_other_forms_of_a_word_are_read_besides() -> None:
+    planned = plan(query("batteries"), {"batteries": Known(3, 4, ("battery",))})
+    assert planned.wanted.expression == "+(n0batteries* d0batteries* n0battery d0battery)"
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("the shirt", ["shirt"]),
+        ("A shirt for the men", ["shirt", "men"]),
+        ("the the", ["the"]),
+        ("to be or not to be", ["to", "be", "or", "not"]),
+        ("the", ["the"]),
+    ],
+)
+def test_stop_words_ask_for_something_only_where_nothing_else_does(
+    query: str, words: list[str]
+) -> None:
+    assert [term.whole for term in query_terms(query)] == words
+
+
+def test_the_last_word_of_what_is_typed_may_be_the_beginning_of_any() -> None:
+    assert query_terms("the shirt for the", is_begun=True) == (Term("shirt"), Term("the"))
+
+
+def test_a_single_letter_belongs_to_the_word_behind_it() -> None:
+    assert query_terms("T Shirt") == query_terms("t-shirt") == (Term("tshirt", ("t", "shirt")),)
+    assert "tshirt" in text_words("Red T Shirt")
+    assert query_terms("a shirt") == (Term("shirt"),)
+
+
+@pytest.mark.parametrize(
+    "forms",
+    [
+        ("shirt", "shirts"),
+        ("battery", "batteries"),
+        ("box", "boxes"),
+        ("dress", "dresses"),
+        ("run", "running", "runs"),
+        ("man", "men", "mens"),
+        ("woman", "women", "womens"),
+        ("child", "children", "childrens"),
+        ("knife", "knives"),
+        ("shelf", "shelves"),
+        ("scarf", "scarves"),
+        ("leaf", "leaves"),
+        ("foot", "feet"),
+        ("mouse", "mice"),
+    ],
+)
+def test_the_forms_of_a_word_have_one_stem(forms: tuple[str, ...]) -> None:
+    assert len({stem_of(form) for form in forms}) == 1
+
+
+@pytest.mark.parametrize("word", ["4k", "c_0017_0017", "us", "n0", "2024s"])
+def test_what_is_no_english_word_is_its_own_stem(word: str) -> None:
+    assert stem_of(word) == word
 
 
 def test_a_short_word_is_no_beginning() -> None:
@@ -80,19 +142,19 @@ def test_a_short_word_is_no_beginning() -> None:
 
 
 def test_common_words_are_looked_for_in_the_rows_of_the_rare_one() -> None:
-    planned = plan(query("cotton", "ikat"), {"cotton": (9000, 20_000), "ikat": (30, 10)})
+    planned = plan(query("cotton", "ikat"), {"cotton": Known(9000, 20_000), "ikat": Known(30, 10)})
     assert planned.wanted.expression == "+(n0ikat* d0ikat*)"
     assert any("n0cotton" in str(c.values) for c in planned.wanted.conditions)
 
 
 def test_a_word_of_very_many_descriptions_counts_in_names_alone() -> None:
-    planned = plan(query("cotton"), {"cotton": (900, COMMON)})
+    planned = plan(query("cotton"), {"cotton": Known(900, COMMON)})
     assert planned.wanted.expression == "+(n0cotton*)"
     assert not planned.is_whole
 
 
 def test_a_common_word_that_no_name_has_is_read_in_descriptions() -> None:
-    planned = plan(query("within"), {"within": (0, 9 * COMMON)})
+    planned = plan(query("within"), {"within": Known(0, 9 * COMMON)})
     assert planned.wanted.expression == "+(n0within* d0within*)"
     assert planned.is_whole
 

@@ -5,7 +5,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,6 +72,15 @@ def stand_in() -> Iterator[StandIn]:
 
 
 @dataclass(frozen=True)
+class Offer:
+    """A variant: its price in minor units, the units on the shelf, its attributes."""
+
+    price: int
+    stock: int
+    attributes: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class SearchShop:
     """A catalog with its indexers in hand: a test says when the index catches up."""
 
@@ -81,6 +90,34 @@ class SearchShop:
     async def put(self, name: str, **given: Any) -> UUID:
         """Put a product on the shelf and into the index; return its id."""
         product_id = await self.unindexed(name, **given)
+        await self.index(product_id)
+        return product_id
+
+    async def put_of(self, name: str, *variants: "Offer", **given: Any) -> UUID:
+        """Put a product of several variants on the shelf and into the index; return its id."""
+        first = variants[0]
+        product_id = await self.unindexed(
+            name,
+            price_minor=first.price,
+            quantity=first.stock,
+            attributes=dict(first.attributes),
+            **given,
+        )
+        for position, offer in enumerate(variants[1:], start=1):
+            variant_id = new_id()
+            row = ProductVariant(
+                id=variant_id,
+                product_id=product_id,
+                sku=variant_id.hex,
+                name=f"Variant {position}",
+                price_minor=offer.price,
+                attributes=dict(offer.attributes),
+                position=position,
+            )
+            stock = Inventory(variant_id=variant_id, quantity=offer.stock, reorder_level=0)
+            await self.catalog.save(row, stock)
+        lowest = min(offer.price for offer in variants)
+        await self._set("products", "min_price_minor", lowest, product_id)
         await self.index(product_id)
         return product_id
 
@@ -116,6 +153,16 @@ class SearchShop:
     async def rated(self, product_id: UUID, rating: str) -> None:
         await self._set("products", "avg_rating", rating, product_id)
         await self.index(product_id)
+
+    async def sell_out(self, product_id: UUID, *, price: int) -> None:
+        """Empty the shelf of the variant of this price behind the index's back."""
+        statement = sa.text(
+            "UPDATE inventory SET quantity = reserved WHERE variant_id ="
+            " (SELECT id FROM product_variants WHERE product_id = :id AND price_minor = :price)"
+        )
+        await self.catalog.database.transact(
+            lambda session: session.execute(statement, {"id": product_id.bytes, "price": price})
+        )
 
     async def archive(self, product_id: UUID) -> None:
         """Archive the product behind the index's back."""
@@ -177,6 +224,11 @@ class SearchShop:
 
     async def names(self, q: str, **parameters: Any) -> list[str]:
         return [item["name"] for item in (await self.search(q, **parameters))["items"]]
+
+    async def listed(self, **parameters: Any) -> list[str]:
+        found = await self.catalog.client.get("/api/products", params=parameters)
+        assert found.status_code == 200, found.text
+        return [item["name"] for item in found.json()["items"]]
 
     async def suggest(self, q: str) -> list[str]:
         found = await self.catalog.client.get("/api/products/suggest", params={"q": q})

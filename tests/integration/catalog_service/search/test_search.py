@@ -65,8 +65,55 @@ async def test_categories_attributes_variants_and_skus_are_words_too(shop: Searc
         assert await shop.names(q) == [f"Chair {mark}"], q
 
 
-@pytest.mark.parametrize("q", ["tv", "TV", "4k", "hp", "c++", "C", "the", "who", "x"])
-async def test_short_words_and_stop_words_are_words(shop: SearchShop, q: str) -> None:
+@pytest.mark.parametrize("q", ["the {}", "{} for the", "a {} is not the", "THE the {}"])
+async def test_stop_words_beside_others_ask_for_nothing(shop: SearchShop, q: str) -> None:
+    mark = word()
+    await shop.put(f"Shirt {mark}")
+    assert await shop.names(q.format(mark)) == [f"Shirt {mark}"]
+
+
+async def test_stop_words_alone_are_words(shop: SearchShop) -> None:
+    mark = word()
+    category = await shop.category(mark)
+    for name in ("The The", "Others"):
+        await shop.put(name, category_id=category, description="")
+    for q in ("the", "the the", '"the"', "The!"):
+        assert await shop.names(q, categoryId=str(category)) == ["The The"]
+
+
+@pytest.mark.parametrize(
+    ("name", "queries"),
+    [
+        (
+            "T-Shirt",
+            ["shirts", "the shirt", "t-shirts", "tshirt", "tshirts", "t shirt", "T Shirts"],
+        ),
+        ("T Shirt", ["tshirt", "t-shirt", "t-shirts", "shirts"]),
+        ("Tshirt", ["t shirt", "t-shirt", "tshirts", "t shirts"]),
+        ("Battery", ["batteries", "the batteries"]),
+        ("Batteries", ["battery", "batterys"]),
+        ("Men's shoes", ["man shoe", "mens", "men", "men\u2019s shoe", "shoes for men"]),
+        ("Knife", ["knives"]),
+        ("Shelves", ["shelf"]),
+        ("Boxes", ["box", "boxes"]),
+        ("Running shorts", ["run short", "runs"]),
+    ],
+)
+async def test_a_word_is_found_by_its_other_forms(
+    shop: SearchShop, name: str, queries: list[str]
+) -> None:
+    mark = word()
+    await shop.put(f"{name} {mark}", description="")
+    await shop.put(f"Other {mark}", description=f"About {name}")
+    for q in queries:
+        found = await shop.names(f"{q} {mark}")
+        assert found == [f"{name} {mark}", f"Other {mark}"], q
+        page = await shop.search(f"{q} {mark}", sort="newest", limit=1)
+        assert page["total"] == 2
+
+
+@pytest.mark.parametrize("q", ["tv", "TV", "4k", "hp", "c++", "C", "who", "x"])
+async def test_short_words_are_words(shop: SearchShop, q: str) -> None:
     mark = word()
     await shop.put(f"The Who: {mark} C++ primer on 4K TV by HP, X")
     await shop.put(f"Other {mark}")

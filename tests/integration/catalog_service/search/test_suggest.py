@@ -128,3 +128,21 @@ def spread_word() -> str:
             if n + 1 < len(letters) and letters[n] == letters[n + 1]:
                 letters[n] = "s"
     return "".join(letters)
+
+
+@pytest.mark.parametrize(
+    ("name", "typed"),
+    [
+        ("T-Shirt {}", "{} shirts"),
+        ("Battery {}", "{} batteries"),
+        ("T-Shirt {}", "the {} shirt"),
+        ("T-Shirt {}", "{} for the"),
+        ("Shirt for {}", "the {}"),
+    ],
+)
+async def test_other_forms_and_stop_words_are_suggested_for(
+    shop: SearchShop, name: str, typed: str
+) -> None:
+    mark = word()
+    await shop.put(name.format(mark))
+    assert name.format(mark) in await shop.suggest(typed.format(mark))
