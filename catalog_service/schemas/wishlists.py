@@ -14,13 +14,15 @@ class WishIn(RequestModel):
 class WishedProduct(ApiModel):
     """A product in short. One that is no longer sold stays on the list with nothing available.
 
-    `price` is the lowest among its variants, `available` the units of all of them.
+    `price` and `priceTo` are the ends of what the variants in stock cost, of all of them where none
+    is; `available` are the units of all of them.
     """
 
     id: UUID
     name: str
     slug: str
     price: Money
+    price_to: Money
     available: int
     is_for_sale: bool
     avg_rating: float

@@ -96,17 +96,28 @@ def _summary(detail: ProductDetail, currency: str) -> WishedProduct:
     product = detail.product
     is_for_sale = product.status is ProductStatus.ACTIVE
     units = sum(detail.available.get(v.id, 0) for v in detail.variants if v.is_active)
+    lowest, highest = _price_range(detail)
     return WishedProduct(
         id=product.id,
         name=product.name,
         slug=product.slug,
-        price=Money(amount=product.min_price_minor, currency=currency),
+        price=Money(amount=lowest, currency=currency),
+        price_to=Money(amount=highest, currency=currency),
         available=units if is_for_sale else 0,
         is_for_sale=is_for_sale,
         avg_rating=float(product.avg_rating),
         review_count=product.review_count,
         image_url=detail.images[0].url if detail.images else None,
     )
+
+
+def _price_range(detail: ProductDetail) -> tuple[int, int]:
+    """Return the ends of what can be bought now; of what is sold out where nothing can."""
+    active = [variant for variant in detail.variants if variant.is_active]
+    stocked = [variant for variant in active if detail.available.get(variant.id, 0) > 0]
+    prices = [variant.price_minor for variant in stocked or active]
+    lowest = detail.product.min_price_minor
+    return min(prices, default=lowest), max(prices, default=lowest)
 
 
 def _cursor(wish: WishlistItem) -> str:

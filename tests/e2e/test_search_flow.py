@@ -52,7 +52,9 @@ async def done(caller: Shopper, method: str, path: str, **arguments: Any) -> Any
     return answer.json() if answer.content else None
 
 
-async def new_product(admin: Shopper, name: str) -> dict[str, Any]:
+async def new_product(
+    admin: Shopper, name: str, attributes: dict[str, str] | None = None
+) -> dict[str, Any]:
     category = await done(
         admin, "POST", "/api/categories", json={"name": f"Seeking {uuid4().hex[:8]}"}
     )
@@ -61,6 +63,7 @@ async def new_product(admin: Shopper, name: str) -> dict[str, Any]:
         "name": "One",
         "price": {"amount": 99_900, "currency": "INR"},
         "quantity": 1,
+        "attributes": attributes or {},
     }
     body = {
         "name": name,
@@ -94,3 +97,22 @@ async def test_what_becomes_of_a_product_is_seen_by_search(
 
     await done(admin, "DELETE", path)
     await searches.will_be([], second)
+
+
+LABELS = ("Size (EU)", "a/b", "50 %", "Größe", "x.y", "C++", "साइज़", "a & b", "a=b", "#1")
+
+
+async def test_every_label_that_a_facet_hands_out_is_a_filter(
+    admin: Shopper, somebody: Callable[[], Shopper], searches: Searches
+) -> None:
+    mark = new_word()
+    await new_product(admin, f"Lantern {mark}", {label: f"{label}!" for label in LABELS})
+    await searches.will_be([f"Lantern {mark}"], mark)
+    page = await done(somebody(), "GET", "/api/products/search", params={"q": mark})
+    facets = {facet["name"]: facet["values"] for facet in page["facets"]["attributes"]}
+    assert facets.keys() == set(LABELS)
+    for label, values in facets.items():
+        for each in values:
+            asked = {f"attr.{label}": each["value"]}
+            assert await searches.names(mark, **asked) == [f"Lantern {mark}"], asked
+            assert await searches.names(mark, **{f"attr.{label}": "another"}) == [], label

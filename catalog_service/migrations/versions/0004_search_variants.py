@@ -39,6 +39,12 @@ def upgrade() -> None:
         " SELECT 'mysql', id, UTC_TIMESTAMP(6) FROM products"
         " ON DUPLICATE KEY UPDATE mark = mark + 1, attempts = 0, due_at = VALUES(due_at)"
     )
+    # The index of Elasticsearch is made anew where there is one; until then MySQL answers.
+    op.execute(
+        "INSERT INTO search_rebuilds (id, target, status, created_at, updated_at)"
+        " SELECT UNHEX(REPLACE(UUID(), '-', '')), 'elasticsearch', 'QUEUED', UTC_TIMESTAMP(6),"
+        " UTC_TIMESTAMP(6) FROM search_rebuilds WHERE target = 'elasticsearch' LIMIT 1"
+    )
 
 
 def downgrade() -> None:

@@ -16,6 +16,7 @@ from common_lib.clock import now
 from common_lib.database import WriteSession
 from common_lib.ids import new_id
 from tests.integration.catalog_service.conftest import Catalog, OpenCatalog
+from tests.integration.catalog_service.search.searching import Offer, SearchShop
 
 UNKNOWN = "01900000-0000-7000-8000-000000000000"
 
@@ -67,6 +68,25 @@ async def test_a_wish_is_shown_with_price_and_stock(catalog: Catalog) -> None:
     assert (shown["id"], shown["name"]) == (str(product_id), "Kurta")
     assert shown["price"] == {"amount": 99_900, "currency": "INR"}
     assert (shown["available"], shown["isForSale"], shown["imageUrl"]) == (7, True, None)
+
+
+async def test_a_wish_shows_what_can_be_bought_and_where_nothing_can_all_prices(
+    catalog: Catalog,
+) -> None:
+    somebody, shop = Wisher(catalog), SearchShop(catalog)
+    for name, stock in (("some", 3), ("none", 0)):
+        product_id = await shop.put_of(
+            name, Offer(10_000, 0, {}), Offer(50_000, stock, {}), Offer(90_000, stock, {})
+        )
+        await somebody.wish(product_id)
+    ends = {
+        item["product"]["name"]: (
+            item["product"]["price"]["amount"],
+            item["product"]["priceTo"]["amount"],
+        )
+        for item in await somebody.items()
+    }
+    assert ends == {"some": (50_000, 90_000), "none": (10_000, 90_000)}
 
 
 async def test_wishing_twice_changes_nothing(catalog: Catalog) -> None:
