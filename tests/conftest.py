@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx2
+import hypothesis
 import pytest
 from redis.asyncio import Redis
 from rich.console import Console
@@ -33,6 +34,10 @@ from tests.crew import Crew
 from tests.databases import migrated, settings_on
 from tests.plain import NO_TLS
 from tests.shopper import DEV_PASSWORD, Shopper
+
+# Whether an example is right does not hang on how busy the machine is.
+hypothesis.settings.register_profile("steady", deadline=None)
+hypothesis.settings.load_profile("steady")
 
 # What a test cannot wait for is shortened; what it must not trip over is widened.
 TEST_ENVIRONMENT = {
