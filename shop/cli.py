@@ -38,6 +38,10 @@ keys = typer.Typer(no_args_is_help=True, help="Show the keys that sign tokens, a
 app.add_typer(keys, name="keys")
 limits = typer.Typer(no_args_is_help=True, help="Show and change limits while the gateway runs.")
 app.add_typer(limits, name="limits")
+bus = typer.Typer(no_args_is_help=True, help="The event bus, which forgets when it stops.")
+app.add_typer(bus, name="bus")
+outbox = typer.Typer(no_args_is_help=True, help="The events that were published.")
+app.add_typer(outbox, name="outbox")
 console = Console()
 complaints = Console(stderr=True)
 OfServices = Annotated[bool, typer.Option("--service", help="The key services call each other by.")]
@@ -255,6 +259,33 @@ def reset_limit(
 ) -> None:
     """Go back to the limit that the gateways were started with."""
     _run_tool("shop.limits", "reset", kind=kind, is_aws=in_aws, path=path)
+
+
+@bus.command("replay")
+def replay_bus() -> None:
+    """Publish again what a bus that lost its queues cannot know; if it lost none, nothing."""
+    _run_tool("shop.bus", "run_replay")
+
+
+@bus.command("drain")
+def drain_bus() -> None:
+    """Wait until outboxes and queues are empty, for as long as something moves."""
+    _run_tool("shop.bus", "run_drain")
+
+
+@bus.command("keep")
+def keep_bus() -> None:
+    """Do what `replay` does whenever it is needed, until stopped."""
+    _run_tool("shop.bus", "run_keep")
+
+
+@outbox.command("replay")
+def replay_outbox(
+    since: Annotated[str, typer.Option(help="90m, 2h, 7d, or a time such as 2026-11-30T18:00Z")],
+    service: Annotated[str, typer.Option(help="user, catalog, order or all")] = ALL,
+) -> None:
+    """Publish events again that did not arrive; lost links of mails are made anew."""
+    _run_tool("shop.replay", service=service, since=since)
 
 
 def _run_tool(module: str, name: str = "run", **arguments: object) -> None:

@@ -9,7 +9,7 @@ from typing import Final
 from rich.console import Console
 
 from common_lib.auth import SigningKey, TokenSigner
-from shop import audit
+from shop import audit, books
 from shop.flashsale.plan import Plan
 from shop.flashsale.sale import Venue, hold
 from shop.seed import profile_of, refuse_production
@@ -35,7 +35,7 @@ def run(*, buyers: int, stock: int, quantity: int = 1, seed: int = 1) -> None:
 
 async def _hold(plan: Plan, layout: Layout) -> None:
     key = _token_key(layout)
-    async with venue_of(NativeStack(layout), key, audit.compose_password(layout)) as venue:
+    async with venue_of(NativeStack(layout), key, books.compose_password(layout)) as venue:
         broken = await hold(plan, venue, Console())
     if broken:
         raise StackError(
@@ -49,13 +49,13 @@ async def venue_of(
     stack: NativeStack, key: SigningKey, mysql_password: str | None = None
 ) -> AsyncIterator[Venue]:
     """Open the databases of a stack whose tokens `key` signs; they are closed with the block."""
-    books = audit.open_audit(stack, mysql_password=mysql_password)
-    settings = books.settings
+    checks = audit.open_audit(stack, mysql_password=mysql_password)
+    settings = checks.settings
     signer = TokenSigner(key, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
     try:
-        yield Venue(stack.layout, books, signer)
+        yield Venue(stack.layout, checks, signer)
     finally:
-        await books.close()
+        await checks.close()
 
 
 def _token_key(layout: Layout) -> SigningKey:

@@ -75,3 +75,21 @@ async def test_a_token_that_the_bus_refused_is_kept_for_the_next_try(
 
     token = (await bodies(app))[VERIFY]["data"]["token"]
     assert (await verify(app, token)).status_code == 204
+
+
+async def test_an_event_whose_token_was_struck_out_is_not_published_by_hand(
+    app: Served, redis: Redis
+) -> None:
+    """It would end in the dead letter queue; `shop outbox replay` makes the link anew."""
+    await app.customer()
+    await Relay(app.database, cast("Bus", FakeBus()), redis, source="user-service").drain()
+    async with app.database.connection() as connection:
+        await connection.execute(sa.text("UPDATE outbox SET published_at = NULL"))
+        await connection.commit()
+    bus = FakeBus()
+    relay = Relay(app.database, cast("Bus", bus), redis, source="user-service")
+
+    await relay.drain()
+
+    assert [json.loads(m.body)["eventType"] for m in bus.published] == ["USER_REGISTERED"]
+    assert await relay.drain() == 0
