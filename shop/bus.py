@@ -22,21 +22,28 @@ from common_lib.database import Database
 from common_lib.errors import Unavailable
 from common_lib.settings import DatabaseSettings
 from shop import books
-from shop.queues import DEAD_LETTERS, QUEUES, is_fresh, mark_restored, queue_depths, sqs_of
+from shop.queues import (
+    DEAD_LETTERS,
+    QUEUES,
+    QueueMissing,
+    is_fresh,
+    mark_restored,
+    queue_depths,
+    sqs_of,
+)
 from shop.replay.command import earliest, replay_all, tell
 from shop.replay.events import WITH_OUTBOX
+from shop.stack.environment import DRAINED_VARIABLE
 from shop.stack.errors import StackError
 from shop.stack.progress import Progress, Step
 
-# Named by whoever ran the bus before: until then everything had arrived.
-DRAINED_VARIABLE: Final = "SHOP_BUS_DRAINED_FILE"
 KEPT_VARIABLE: Final = "SHOP_BUS_KEPT_FILE"
 KEEP_EVERY_S: Final = 5.0
 _POLL_S: Final = 0.5
 # A message whose worker died is hidden for 60 s before another may have it.
 _STALLED_S: Final = 75.0
 _DRAIN_S: Final = 240.0
-_AWAY: Final = (Unavailable, *BUS_FAILURES)
+_AWAY: Final = (Unavailable, QueueMissing, *BUS_FAILURES)
 _PENDING: Final = sa.text(
     "SELECT COUNT(*) FROM outbox WHERE published_at IS NULL AND parked_at IS NULL"
 )

@@ -2,30 +2,28 @@
 
 import importlib
 import importlib.util
+import logging
 import os
-import signal
 import subprocess
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from shop.doctor import examine
-from shop.stack import checks, choice, docker, edge, localstack, memory
+from shop.plainly import told_plainly
+from shop.stack import checks, choice, docker, localstack, memory
 from shop.stack.environment import LIVE_SETTINGS_PATH
 from shop.stack.errors import StackError
 from shop.stack.layout import PROCESS_NAMES, SERVICES, Layout
 from shop.stack.memory import Kind
 from shop.stack.native import NativeStack
 from shop.stack.progress import Progress
+from shop.status import show as print_status
 
-INTERRUPTED = 130
 ALL = "all"
 app = typer.Typer(
     no_args_is_help=True,
@@ -43,7 +41,6 @@ app.add_typer(bus, name="bus")
 outbox = typer.Typer(no_args_is_help=True, help="The events that were published.")
 app.add_typer(outbox, name="outbox")
 console = Console()
-complaints = Console(stderr=True)
 OfServices = Annotated[bool, typer.Option("--service", help="The key services call each other by.")]
 SigningFile = Annotated[
     Path | None, typer.Option(help="The file that signs, where it is not the local stack's.")
@@ -65,7 +62,7 @@ def up(
     ] = False,
 ) -> None:
     """Get what is missing and start the whole shop; what runs already is kept."""
-    with _told_plainly():
+    with told_plainly():
         stack = _stack(with_edge=with_edge)
         kind = Kind.DOCKER if isinstance(stack, docker.DockerStack) else Kind.NATIVE
         layout = stack.layout
@@ -80,10 +77,10 @@ def up(
 
 @app.command()
 def down() -> None:
-    """Stop everything; data, logs and downloads stay."""
-    with _told_plainly():
+    """Finish what was taken, then stop everything; data, logs and downloads stay."""
+    with told_plainly():
         stack = _stack()
-        stack.stop()
+        stack.stop(drain=True)
         memory.forget(stack.layout.home)
         console.print("The shop is down.")
 
@@ -93,7 +90,7 @@ def reset(
     everything: Annotated[bool, typer.Option("--all", help="Delete downloads, too.")] = False,
 ) -> None:
     """Stop everything and delete all data, logs and keys."""
-    with _told_plainly():
+    with told_plainly():
         stack = _stack()
         stack.reset(with_downloads=everything)
         memory.forget(stack.layout.home)
@@ -105,7 +102,7 @@ def restart(
     names: Annotated[list[str] | None, typer.Argument(help="Processes; none means all.")] = None,
 ) -> None:
     """Stop and start processes again, for example after a change of their code."""
-    with _told_plainly():
+    with told_plainly():
         stack = _native("restart")
         stack.restart([_known(name, PROCESS_NAMES) for name in names or PROCESS_NAMES])
 
@@ -113,12 +110,12 @@ def restart(
 @app.command()
 def status() -> None:
     """Show every part and process: where it listens, whether it answers, what it uses."""
-    with _told_plainly():
+    with told_plainly():
         stack = _stack()
         if isinstance(stack, docker.DockerStack):
             stack.status()
         else:
-            _print_status(stack)
+            print_status(stack, console)
 
 
 @app.command()
@@ -128,12 +125,14 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f")] = False,
 ) -> None:
     """Show the last lines of the logs."""
-    with _told_plainly():
+    with told_plainly():
         stack = _stack()
         if isinstance(stack, docker.DockerStack):
             stack.logs(process, lines=lines, follow=follow)
             return
         found = {path.stem: path for path in sorted(stack.layout.logs.glob("*.log"))}
+        if not found:
+            raise StackError("there are no logs yet", "make up")
         chosen = [found[_known(process, found)]] if process else list(found.values())
         arguments = ("--follow",) if follow else ()
         subprocess.run(("tail", f"--lines={lines}", *arguments, *map(str, chosen)), check=False)
@@ -144,7 +143,7 @@ def migrate(
     service: Annotated[str, typer.Argument(help="user, catalog, order, notification or all")] = ALL,
 ) -> None:
     """Bring a database to its newest schema: SHOP_DATABASE_URL's, else the local stack's."""
-    with _told_plainly():
+    with told_plainly():
         if service != ALL:
             _known(service, SERVICES)
         url = os.environ.get("SHOP_DATABASE_URL")
@@ -158,14 +157,14 @@ def migrate(
 @app.command()
 def queues() -> None:
     """Create topics, queues, dead letter queues and mail identities on the local stack."""
-    with _told_plainly():
+    with told_plainly():
         localstack.create_queues(Layout.local(), Progress(console))
 
 
 @app.command()
 def doctor() -> None:
     """Check this machine for what the shop needs, each finding with its fix."""
-    with _told_plainly():
+    with told_plainly():
         findings = examine(Layout.local(), docker_answers=docker.engine_answers())
         for finding in findings:
             console.print(finding.line, highlight=False, soft_wrap=True, markup=False)
@@ -211,8 +210,7 @@ def reindex(
     target: Annotated[str, typer.Argument(help="mysql or elasticsearch")] = "mysql",
 ) -> None:
     """Make a search index anew while the shop is open; the catalog's worker does it."""
-    with _told_plainly():
-        importlib.import_module("shop.reindex").run(target)
+    _run_tool("shop.reindex", target=target)
 
 
 @keys.command("list")
@@ -290,10 +288,20 @@ def replay_outbox(
 
 def _run_tool(module: str, name: str = "run", **arguments: object) -> None:
     """Load a tool only when it is called: each brings libraries that `shop up` does without."""
-    with _told_plainly():
+    with told_plainly():
         if importlib.util.find_spec(module) is None:
             raise StackError(f"{module} is not part of this installation", "reinstall the shop")
-        getattr(importlib.import_module(module), name)(**arguments)
+        tool = getattr(importlib.import_module(module), name)
+        _silence_logs()
+        tool(**arguments)
+
+
+def _silence_logs() -> None:
+    """Tell an outage once, as the error it ends in, and not also as each driver logs it."""
+    structlog = importlib.import_module("structlog")
+    nothing = structlog.make_filtering_bound_logger(logging.CRITICAL)
+    structlog.configure(wrapper_class=nothing, cache_logger_on_first_use=False)
+    logging.getLogger().addHandler(logging.NullHandler())
 
 
 def _stack(*, with_edge: bool = False) -> NativeStack | docker.DockerStack:
@@ -318,39 +326,6 @@ def _known(name: str, names: Collection[str]) -> str:
     if name not in names:
         raise StackError(f"there is no {name!r}", f"choose one of {', '.join(names)}")
     return name
-
-
-@contextmanager
-def _told_plainly() -> Iterator[None]:
-    """Turn what can go wrong into one line and an exit code; SIGTERM cleans up like Ctrl-C."""
-    signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        yield
-    except StackError as error:
-        complaints.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        complaints.print("interrupted: what this call started is stopped again")
-        raise typer.Exit(INTERRUPTED) from None
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
-def _print_status(stack: NativeStack) -> None:
-    running = stack.running()
-    table = Table("name", "port", "pid", "state", "MB", box=None)
-    doors = (edge.NAME,) if stack.layout.with_edge else ()
-    for name in (*stack.part_names(), "redis-commander", *PROCESS_NAMES, *doors):
-        identity = running.get(name)
-        state = "stopped" if identity is None else "ready" if stack.is_ready(name) else "starting"
-        memory_mib = f"{identity.memory_mib():.0f}" if identity else ""
-        pid = str(identity.pid) if identity else ""
-        table.add_row(name, str(stack.layout.ports.of(name)), pid, state, memory_mib)
-    console.print(table)
-    total = sum(identity.memory_mib() for identity in running.values())
-    console.print(f"{len(running)} running, {total:.0f} MB resident", highlight=False)
 
 
 def _print_addresses(layout: Layout) -> None:

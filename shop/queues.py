@@ -17,6 +17,10 @@ _COUNTED: Final = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNo
 _TIMEOUT_S: Final = 10
 
 
+class QueueMissing(Exception):
+    """The bus does not know this queue, or not yet: it has just been started anew."""
+
+
 @asynccontextmanager
 async def sqs_of(settings: ServiceSettings) -> AsyncIterator[Any]:
     """Open a client of the deployment's SQS; what it cannot do raises botocore's errors."""
@@ -27,13 +31,19 @@ async def sqs_of(settings: ServiceSettings) -> AsyncIterator[Any]:
 
 
 async def queue_depths(settings: ServiceSettings) -> dict[str, int]:
-    """Return the number of messages, visible or in flight, of each queue and its DLQ."""
+    """Return the number of messages, visible or in flight, of each queue and its DLQ.
+
+    Raises QueueMissing.
+    """
     async with sqs_of(settings) as sqs:
         return {queue: await _depth(sqs, queue) for queue in (*QUEUES, *DEAD_LETTERS)}
 
 
 async def is_fresh(sqs: Any) -> bool:
-    """Tell whether a queue has come into being since the bus was last restored."""
+    """Tell whether a queue has come into being since the bus was last restored.
+
+    Raises QueueMissing.
+    """
     for queue in (*QUEUES, *DEAD_LETTERS):
         tags = await sqs.list_queue_tags(QueueUrl=await _url(sqs, queue))
         if MARK not in tags.get("Tags", {}):
@@ -55,7 +65,10 @@ async def _depth(sqs: Any, queue: str) -> int:
 
 
 async def _url(sqs: Any, queue: str) -> str:
-    url: str = (await sqs.get_queue_url(QueueName=queue))["QueueUrl"]
+    try:
+        url: str = (await sqs.get_queue_url(QueueName=queue))["QueueUrl"]
+    except sqs.exceptions.QueueDoesNotExist:
+        raise QueueMissing(queue) from None
     return url
 
 

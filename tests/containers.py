@@ -25,6 +25,7 @@ from shop.stack.progress import Progress
 
 MYSQL_PORT, REDIS_PORT, LOCALSTACK_PORT = 3306, 6379, 4566
 MYSQL_SETTINGS = REPOSITORY / "deploy/mysql/shop.cnf"
+REDIS_CONFIGURATION = "/usr/local/etc/redis/redis.conf"
 ALIVE = ("running", "paused")
 
 
@@ -169,7 +170,7 @@ class ContainerStack(NativeStack):
         return self._part(name, MYSQL_PORT, variables, files)
 
     def _redis(self) -> Part:
-        return self._part(redis.NAME, REDIS_PORT, {})
+        return self._part(redis.NAME, REDIS_PORT, {}, {REDIS_CONFIGURATION: redis.SETTINGS})
 
     def _localstack(self) -> Part:
         # Queue URLs carry this address.

@@ -18,11 +18,12 @@ from common_lib.database import Database
 from common_lib.settings import DatabaseSettings
 from shop import books
 from shop.audit.rules import RULES, Rule
-from shop.queues import queue_depths
+from shop.queues import QueueMissing, queue_depths
 from shop.stack.native import NativeStack
 
 SETTLE_S: Final = 60.0
-# The relay keeps what it has published for 7 days; a day's distance spares the youngest of them.
+_QUEUES_EMPTY: Final = "queues and dead letter queues are empty"
+# The relay keeps what it has published for 7 days; a day's distance spares the oldest of them.
 _KEPT: Final = "UTC_TIMESTAMP(6) - INTERVAL 6 DAY"
 
 # Which reservation states fit an order's status once all events have arrived.
@@ -132,9 +133,12 @@ class Audit:
         return Finding("every order has its confirmation mail", silent)
 
     async def _queues_are_empty(self) -> Finding:
-        depths = await queue_depths(self.settings)
+        try:
+            depths = await queue_depths(self.settings)
+        except QueueMissing as missing:
+            return Finding(_QUEUES_EMPTY, (f"{missing} is missing",))
         full = tuple(f"{queue}: {depth}" for queue, depth in depths.items() if depth)
-        return Finding("queues and dead letter queues are empty", full)
+        return Finding(_QUEUES_EMPTY, full)
 
     async def _rows(self, database: str, query: str) -> Sequence[Any]:
         async with self.databases[database].connection() as connection:

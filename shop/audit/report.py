@@ -8,10 +8,8 @@ from rich.console import Console
 from rich.table import Table
 
 from shop import books
-from shop.audit.checks import Finding, open_audit, settled
+from shop.audit.checks import Audit, Finding, settled
 from shop.stack.errors import StackError
-from shop.stack.layout import Layout
-from shop.stack.native import NativeStack
 
 _SHOWN: Final = 3
 _SETTLE_S: Final = 10.0
@@ -30,12 +28,9 @@ def run() -> None:
 
 
 async def _audited() -> list[Finding]:
-    layout = Layout.local()
-    audit = open_audit(NativeStack(layout), mysql_password=books.compose_password(layout))
-    try:
-        return await settled(audit, within_s=_SETTLE_S)
-    finally:
-        await audit.close()
+    settings = books.of_environment_or_local()
+    async with books.opened(settings) as databases:
+        return await settled(Audit(databases, settings["order"]), within_s=_SETTLE_S)
 
 
 def _print(findings: Sequence[Finding]) -> None:

@@ -4,13 +4,21 @@ import os
 import shutil
 import subprocess
 
-from shop.stack import ports
+from shop.stack import bus_tools, ports
 from shop.stack.errors import StackError
-from shop.stack.layout import REPOSITORY, Layout
+from shop.stack.layout import REPOSITORY, SERVICES, Layout
 from shop.stack.progress import Progress, Step
 
 COMPOSE_FILE = REPOSITORY / "docker-compose.yml"
 PROBE_TIMEOUT_S = 3.0
+# Without one of these nothing gets finished.
+DRAINED_BY = frozenset(
+    {
+        "localstack",
+        *(service.mysql for service in SERVICES.values()),
+        *(f"{name}-worker" for name in SERVICES),
+    }
+)
 
 
 class DockerStack:
@@ -27,7 +35,14 @@ class DockerStack:
         self.progress.heading("docker compose up -d --wait")
         self._compose("up", "-d", "--build", "--wait", "--remove-orphans")
 
-    def stop(self) -> None:
+    def stop(self, *, drain: bool = False) -> None:
+        """Stop everything; with `drain` the workers first finish what was taken.
+
+        What they cannot is delivered by the next `up`: the keeper of the bus sees to it.
+        """
+        if drain and set(self.running()) >= DRAINED_BY:
+            self._compose("stop", "gateway")
+            bus_tools.drain(os.environ)
         self._compose("down", "--remove-orphans")
 
     def reset(self, *, with_downloads: bool = False) -> None:

@@ -89,12 +89,15 @@ class Edge:
             *("-g", self._main_directives()),
         )
         wiring = {path.name: path.read_text() for path in FILES.glob("*.conf")}
-        return Spec(NAME, argv, os.environ, self.layout.home, {**wiring, "nginx.conf": text})
-
-    def tidy_up(self) -> None:
-        """Remove what an nginx that was killed has left: the next one could not listen there."""
-        for path in self.sockets:
-            path.unlink(missing_ok=True)
+        return Spec(
+            name=NAME,
+            argv=argv,
+            env=os.environ,
+            cwd=self.layout.home,
+            wiring={**wiring, "nginx.conf": text},
+            # An nginx that was killed has left them: the next one could not listen there.
+            leftovers=tuple(map(str, self.sockets)),
+        )
 
     def values(self) -> dict[str, str]:
         """Return what the places of the template are filled with."""

@@ -31,6 +31,9 @@ DEFAULTS = {
 }
 
 
+# Names the file that says until when everything that was published had arrived.
+DRAINED_VARIABLE = "SHOP_BUS_DRAINED_FILE"
+
 # Where the local SSM holds limits that change while the gateway runs.
 LIVE_SETTINGS_PATH = "/shop/live"
 
@@ -40,6 +43,7 @@ STACK_ONLY = frozenset(
         OFFSET_VARIABLE,
         CHOICE_VARIABLE,
         HOME_VARIABLE,
+        DRAINED_VARIABLE,
         *(port_variable(name) for name in Ports.names()),
     }
 )
@@ -95,6 +99,17 @@ def aws_environment(layout: Layout) -> dict[str, str]:
         "AWS_DEFAULT_REGION": REGION,
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
+    }
+
+
+def tool_environment(layout: Layout, secrets: Secrets) -> dict[str, str]:
+    """Return what a tool of ours needs to find this stack, whatever stack it is."""
+    return {
+        **os.environ,
+        **_common(layout, secrets),
+        **aws_environment(layout),
+        **{database_variable(name): database_url(layout, secrets, name) for name in SERVICES},
+        DRAINED_VARIABLE: str(layout.data / "bus-drained-at"),
     }
 
 

@@ -59,6 +59,7 @@ class Layout:
     share. With ``single_mysql`` one server carries all four databases. With ``die_with_parent``
     the kernel ends every process as soon as the thread that started it is gone. ``twins`` are
     further processes beside the first of their kind, such as ``catalog-2``, each with its port.
+    With ``is_supervised`` a process that dies is brought back.
     """
 
     home: Path
@@ -69,6 +70,7 @@ class Layout:
     die_with_parent: bool = False
     with_commander: bool = True
     with_edge: bool = False
+    is_supervised: bool = False
     env: Mapping[str, str] = field(default_factory=dict)
     process_env: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     twins: Mapping[str, int] = field(default_factory=dict)
@@ -82,7 +84,9 @@ class Layout:
         variables = os.environ if environment is None else environment
         ports = Ports.from_environment(variables, memory.recall_ports(LOCAL))
         with_edge = memory.recall_edge(LOCAL)
-        return cls(home=LOCAL, downloads=LOCAL, ports=ports, with_edge=with_edge)
+        return cls(
+            home=LOCAL, downloads=LOCAL, ports=ports, with_edge=with_edge, is_supervised=True
+        )
 
     @classmethod
     def for_tests(cls, home: Path, *, env: Mapping[str, str] | None = None) -> "Layout":

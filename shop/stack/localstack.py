@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from shop.stack import venvs
@@ -9,7 +10,7 @@ from shop.stack.environment import aws_environment
 from shop.stack.errors import StackError
 from shop.stack.layout import REPOSITORY, Layout
 from shop.stack.ports import LOOPBACK
-from shop.stack.processes import Spec
+from shop.stack.processes import Command, Spec
 from shop.stack.progress import Progress, last_line, run_logged
 
 NAME = "localstack"
@@ -52,6 +53,15 @@ def quiet(layout: Layout) -> dict[str, str]:
     Each message costs it several calls of its own, nine tenths of all that it does.
     """
     return {"SQS_DISABLE_CLOUDWATCH_METRICS": "1"} if layout.profile == "test" else {}
+
+
+def after_start(tools: Mapping[str, str]) -> Command:
+    """Return what gives a LocalStack that was started anew its queues, and what it forgot.
+
+    ``tools`` is the environment in which our own tools find the stack.
+    """
+    script = f'bash "{INIT_SCRIPT}" && exec "{sys.executable}" -m shop bus replay'
+    return Command(("bash", "-c", script), {**tools, "INIT_PYTHON": sys.executable})
 
 
 def create_queues(layout: Layout, progress: Progress) -> None:

@@ -6,7 +6,8 @@ import re
 import shutil
 import socket
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from configparser import ConfigParser
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ from pathlib import Path
 from shop.stack import debian
 from shop.stack.credentials import Secrets
 from shop.stack.errors import StackError
-from shop.stack.layout import CHOICE_VARIABLE, DATABASE_USER, Layout
+from shop.stack.layout import CHOICE_VARIABLE, DATABASE_USER, REPOSITORY, Layout
 from shop.stack.ports import LOOPBACK
 from shop.stack.processes import Spec
 from shop.stack.progress import Progress, Step, run_logged
@@ -26,31 +27,23 @@ PROTOCOL_VERSION = b"\x0a"
 READ_TIMEOUT_S = 1.0
 MYSQL, MARIADB = "mysql", "mariadb"
 
-# Durable as in production, small in memory; binlog in row format is the default in both families.
-SETTINGS = (
-    "--skip-name-resolve",
+# The same that Compose gives its servers.
+SETTINGS = REPOSITORY / "deploy/mysql/shop.cnf"
+# Where the server lives on this machine, and what the image sets by itself.
+PLACE = (
     f"--bind-address={LOOPBACK}",
     "--socket=mysql.sock",
     "--pid-file=mysqld.pid",
     "--server-id=1",
     "--log-bin=binlog",
-    "--binlog-expire-logs-seconds=604800",
-    "--sync-binlog=1",
-    "--innodb-flush-log-at-trx-commit=1",
-    "--innodb-lock-wait-timeout=2",
-    "--innodb-buffer-pool-size=64M",
-    # MySQL 9 takes 64 MB, and fills it with zeros.
-    "--innodb-log-buffer-size=8M",
-    "--transaction-isolation=READ-COMMITTED",
-    "--character-set-server=utf8mb4",
-    f"--collation-server={COLLATION}",
-    "--default-time-zone=+00:00",
-    "--performance-schema=OFF",
-    "--max-connections=250",
 )
-FAMILY_SETTINGS = {
-    MYSQL: ("--mysqlx=OFF", "--innodb-redo-log-capacity=64M", "--secure-file-priv=NULL"),
-    MARIADB: ("--innodb-log-file-size=64M", "--binlog-format=ROW"),
+# What MariaDB has in place of settings it does not know; None: it has nothing of the kind.
+MARIADB_NAMES: Mapping[str, str | None] = {
+    "gtid-mode": None,  # its own GTIDs are always on
+    "enforce-gtid-consistency": None,
+    "mysqlx": None,
+    "innodb-redo-log-capacity": "innodb-log-file-size",
+    "secure-file-priv": None,  # empty there means everywhere
 }
 SYSTEM_TABLES = (
     "system_tables",
@@ -98,9 +91,6 @@ def prepare_data(layout: Layout, server: Server, name: str) -> None:
         shutil.rmtree(draft, ignore_errors=True)
         shutil.copytree(_template(layout, server), draft)
         draft.rename(data)
-    # Left by a server that was killed: a recycled pid in the lock would forbid the next start.
-    for leftover in ("mysql.sock", "mysql.sock.lock", "mysqld.pid"):
-        (data / leftover).unlink(missing_ok=True)
 
 
 def spec(layout: Layout, server: Server, secrets: Secrets, name: str) -> Spec:
@@ -111,11 +101,14 @@ def spec(layout: Layout, server: Server, secrets: Secrets, name: str) -> Spec:
     init.write_text(_init_sql(databases, secrets.mysql_password, scratch=layout.profile == "test"))
     argv = (
         *_base(server, data),
-        *SETTINGS,
+        *PLACE,
+        *arguments(server.family),
         f"--port={layout.ports.of(name)}",
         f"--init-file={init}",
     )
-    return Spec(name=name, argv=argv, env=os.environ, cwd=layout.home)
+    # Left by a server that was killed: a recycled pid in the lock would forbid the next start.
+    leftovers = tuple(str(data / file) for file in ("mysql.sock", "mysql.sock.lock", "mysqld.pid"))
+    return Spec(name=name, argv=argv, env=os.environ, cwd=layout.home, leftovers=leftovers)
 
 
 def greets(port: int) -> bool:
@@ -241,8 +234,21 @@ def _base(server: Server, data: Path) -> tuple[str, ...]:
         if len(server.command) > 1
         else ()
     )
-    base = (*server.command, "--no-defaults", f"--datadir={data}", *own_files, *as_root)
-    return (*base, *FAMILY_SETTINGS[server.family])
+    return (*server.command, "--no-defaults", f"--datadir={data}", *own_files, *as_root)
+
+
+def arguments(family: str) -> tuple[str, ...]:
+    """Return the settings of the shop as a server of that family takes them."""
+    names = MARIADB_NAMES if family == MARIADB else {}
+    given = {names.get(name, name): value for name, value in settings().items()}
+    return tuple(f"--{name}={value}" for name, value in given.items() if name is not None)
+
+
+def settings() -> dict[str, str]:
+    """Read the settings of the shop's servers, by name."""
+    file = ConfigParser(interpolation=None)
+    file.read_string(SETTINGS.read_text())
+    return dict(file["mysqld"])
 
 
 def _template(layout: Layout, server: Server) -> Path:
@@ -269,11 +275,12 @@ def _make_template(layout: Layout, server: Server, progress: Progress) -> None:
 def _initialise(layout: Layout, server: Server, data: Path, step: Step) -> None:
     log = layout.downloads / "log" / "mysql-initialise.log"
     if server.family == MYSQL:
-        run_logged(step, [*_base(server, data), "--initialize-insecure"], log)
+        command = [*_base(server, data), *arguments(MYSQL), "--initialize-insecure"]
+        run_logged(step, command, log)
         return
     sql = data.with_name("bootstrap.sql")
     sql.write_text(_system_tables_sql(Path(server.share)))
-    bootstrap = [*_base(server, data), "--bootstrap", "--skip-log-bin"]
+    bootstrap = [*_base(server, data), *arguments(MARIADB), "--bootstrap", "--skip-log-bin"]
     with sql.open("rb") as script:
         run_logged(step, bootstrap, log, stdin=script)
     sql.unlink()

@@ -1,6 +1,5 @@
 """The stack without Docker: parts and processes as plain programs on loopback."""
 
-import fcntl
 import os
 import shutil
 import signal
@@ -8,29 +7,34 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
-from shop.stack import checks, commander, edge, localstack, mysql, redis
+from shop.stack import bus_tools, checks, commander, edge, localstack, mysql, redis, supervisor
 from shop.stack.credentials import Secrets, load_or_create
 from shop.stack.environment import (
     database_url,
     database_variable,
     decides_about_processes,
     process_environment,
+    tool_environment,
     wiring,
 )
 from shop.stack.errors import StackError
+from shop.stack.file_locks import only_one
 from shop.stack.layout import MODULES, PROCESS_NAMES, REPOSITORY, SERVICES, Layout, original
 from shop.stack.ports import is_taken, port_taken
 from shop.stack.probe import is_ok
-from shop.stack.processes import Identity, Processes, Spec
-from shop.stack.progress import POLL_S, Progress, run_logged, tail
+from shop.stack.processes import POLL_S, Identity, Processes, Spec
+from shop.stack.progress import Progress, run_logged, tail
 
 READY_DEADLINE_S = 90.0
 STOP_DEADLINE_S = 30.0
 PARTS_STOP_DEADLINE_S = 20.0
 EDGE_CLOSE_DEADLINE_S = 10.0
+SUPERVISOR_STOP_DEADLINE_S = 10.0
 LOG_LINES_SHOWN = 15
+WORKERS = frozenset(name for name in PROCESS_NAMES if name.endswith("-worker"))
 STATE_FOLDERS = ("data", "run", "log", "keys")
 
 
@@ -68,9 +72,12 @@ class NativeStack:
                     self._refuse_taken_edge_ports()
                 self.start_parts()
                 self.migrate()
+                self.restore_bus()
                 self.start_processes()
                 if self.layout.with_edge:
                     self.start_edge()
+                if self.layout.is_supervised:
+                    self.start_supervisor()
         except BaseException:
             self._stop(name for name in self.running() if name not in before)
             raise
@@ -134,11 +141,17 @@ class NativeStack:
         with self._alone_with_downloads():
             edge.prepare(self.layout, self.progress)
         wanted = edge.Edge(self.layout, settings or {})
-        spec = wanted.spec()
-        if self.processes.find(edge.NAME) is None:
-            wanted.tidy_up()
-        self._start_and_wait([spec])
+        self._start_and_wait([wanted.spec()])
         return wanted
+
+    def restore_bus(self) -> None:
+        """Publish again what a new LocalStack cannot know of; to one that remembers, nothing."""
+        bus_tools.replay(self.layout, tool_environment(self.layout, self.secrets), self.progress)
+
+    def start_supervisor(self) -> None:
+        """Have whatever dies from now on brought back."""
+        self._start([supervisor_spec(self.layout)])
+        self.progress.done("what dies is started again")
 
     def wait_ready(self, name: str, deadline_s: float = READY_DEADLINE_S) -> None:
         """Return once the process answers; raises StackError with its last log lines if it died."""
@@ -193,9 +206,34 @@ class NativeStack:
         paths = {localstack.NAME: "/_localstack/health", commander.NAME: "/"}
         return is_ok(self.layout.url(name) + paths.get(name, "/readyz"))
 
-    def stop(self) -> None:
-        """Stop everything this stack started, in the order that lets requests finish."""
+    def stop(self, *, drain: bool = False) -> None:
+        """Stop everything this stack started, in the order that lets requests finish.
+
+        With `drain` the workers first finish what was taken; what they cannot is delivered by the
+        next `up`.
+        """
+        self.processes.stop([supervisor.NAME], SUPERVISOR_STOP_DEADLINE_S)
+        if drain:
+            self._drain()
         self._stop(self.processes.names())
+        (self.layout.run / supervisor.STATE_FILE).unlink(missing_ok=True)
+
+    def _drain(self) -> None:
+        """Take nothing new, and let the workers empty outboxes and queues."""
+        running = self.running()
+        if not running.keys() & WORKERS:
+            return
+        missing = {*self.part_names(), *WORKERS} - running.keys()
+        if missing:
+            self.progress.warn(
+                f"not finished before the stop: {', '.join(sorted(missing))} is down;"
+                " the next up delivers what is left"
+            )
+            return
+        self._close(running.keys() & {edge.NAME})
+        doors = sorted(name for name in running if original(name) == "gateway")
+        self.processes.stop(doors, STOP_DEADLINE_S)
+        bus_tools.drain(tool_environment(self.layout, self.secrets))
 
     def reset(self, *, with_downloads: bool = False) -> None:
         """Stop everything and delete its data, logs and keys; downloads only if asked for."""
@@ -233,7 +271,11 @@ class NativeStack:
             server = mysql.choose(layout, self.progress)
             redis_command = redis.choose(layout, self.progress)
             localstack.prepare(layout, self.progress)
-        specs = [redis.spec(layout, redis_command), localstack.spec(layout)]
+        after = localstack.after_start(tool_environment(layout, secrets))
+        specs = [
+            redis.spec(layout, redis_command),
+            replace(localstack.spec(layout), after=after),
+        ]
         for name in layout.mysql_servers():
             if self.processes.find(name) is None:
                 mysql.prepare_data(layout, server, name)
@@ -326,29 +368,18 @@ class NativeStack:
 
     @contextmanager
     def _only_one(self) -> Iterator[None]:
-        with _locked(self.layout.run / "up.lock", wait=False):
+        with only_one(self.layout.run / "up.lock", wait=False):
             yield
 
     @contextmanager
     def _alone_with_downloads(self) -> Iterator[None]:
         """Two stacks that start at once fetch each program once."""
-        with _locked(self.layout.downloads / "downloads.lock", wait=True):
+        with only_one(self.layout.downloads / "downloads.lock", wait=True):
             yield
 
 
-@contextmanager
-def _locked(path: Path, *, wait: bool) -> Iterator[None]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            raise StackError(
-                f"another `shop up` is at work (pid {file.read().strip() or 'unknown'})",
-                "wait until it has finished",
-            ) from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        yield
+def supervisor_spec(layout: Layout) -> Spec:
+    folders = (str(layout.run), str(layout.logs))
+    flags = (supervisor.DIE_WITH_ME,) if layout.die_with_parent else ()
+    argv = (sys.executable, "-m", supervisor.__name__, *folders, *flags)
+    return Spec(supervisor.NAME, argv, os.environ, REPOSITORY)

@@ -1,9 +1,12 @@
 """Starts and ends operating system processes, and never takes one for another.
 
 A pid file holds the pid together with the kernel's start time of that process and the boot it
-belongs to, so a pid that was given to somebody else since is never signalled.
+belongs to, so a pid that was given to somebody else since is never signalled. Beside it lies how
+the process is started, for as long as it is wanted: the supervisor brings back what died and has
+such a file.
 """
 
+import fcntl
 import hashlib
 import json
 import os
@@ -11,14 +14,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
-from shop.stack.progress import POLL_S
-
+POLL_S = 0.05
 DIE_WITH_PARENT = Path(__file__).with_name("die_with_parent.py")
+ORPHANS_DEADLINE_S = 5.0
 LOG_LIMIT_BYTES = 50 * 1024 * 1024
 DEAD_STATES = ("Z", "X")
 
@@ -27,10 +31,20 @@ _children: dict[int, subprocess.Popen[bytes]] = {}
 
 
 @dataclass(frozen=True)
+class Command:
+    """A command line and its whole environment."""
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Spec:
     """How one process is started; ``env`` is its whole environment.
 
     ``wiring`` is what of the environment decides whether a running process is still the wanted one.
+    ``leftovers`` are files of a killed one that would forbid the next start, and ``after`` is what
+    has to be done whenever it was started anew: repeated until it ends well.
     """
 
     name: str
@@ -38,6 +52,35 @@ class Spec:
     env: Mapping[str, str]
     cwd: Path
     wiring: Mapping[str, str] = field(default_factory=dict)
+    leftovers: tuple[str, ...] = ()
+    after: Command | None = None
+
+    @classmethod
+    def read(cls, path: Path) -> "Spec | None":
+        """Read what `write` wrote; None if it is not there or damaged."""
+        try:
+            known: dict[str, Any] = json.loads(path.read_text())
+            after = known.pop("after")
+            return cls(
+                **known
+                | {
+                    "argv": tuple(known["argv"]),
+                    "cwd": Path(known["cwd"]),
+                    "leftovers": tuple(known["leftovers"]),
+                    "after": Command(tuple(after["argv"]), after["env"]) if after else None,
+                }
+            )
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+
+    def write(self, path: Path) -> None:
+        """Write it for the owner alone: the environment holds passwords."""
+        known = asdict(replace(self, env=dict(self.env), wiring=dict(self.wiring)))
+        draft = path.with_suffix(".draft")
+        draft.unlink(missing_ok=True)
+        draft.touch(mode=0o600)
+        draft.write_text(json.dumps(known, default=_plain))
+        draft.replace(path)
 
     @property
     def fingerprint(self) -> str:
@@ -108,9 +151,34 @@ class Processes:
         _reap(identity.pid)
         return identity if identity.is_alive() else None
 
+    def wanted(self) -> list[str]:
+        """Name what was started and not stopped since, be it alive or not."""
+        return sorted(path.stem for path in self._run_dir.glob("*.spec"))
+
     def start(self, spec: Spec) -> Identity:
-        """Start the process without waiting for it; its output is appended to its log."""
-        self._run_dir.mkdir(parents=True, exist_ok=True)
+        """Start the process without waiting for it; its output is appended to its log.
+
+        One that runs is kept: somebody else may have been quicker.
+        """
+        with self._alone():
+            running = self.find(spec.name)
+            if running is None:
+                spec.write(self._spec_file(spec.name))
+            return running or self._start(spec)
+
+    def revive(self, name: str) -> Spec | None:
+        """Start again what is wanted and dead; None if there is nothing to do."""
+        with self._alone():
+            spec = Spec.read(self._spec_file(name))
+            if spec is None or self.find(name) is not None:
+                return None
+            self._start(spec)
+            return spec
+
+    def _start(self, spec: Spec) -> Identity:
+        self._end_orphans(spec.name)
+        for leftover in spec.leftovers:
+            Path(leftover).unlink(missing_ok=True)
         self._log_dir.mkdir(parents=True, exist_ok=True)
         log = self.log(spec.name)
         _rotate(log)
@@ -134,7 +202,8 @@ class Processes:
             _signal_group(identity, number)
 
     def kill(self, name: str) -> None:
-        """SIGKILL, and return once the process is gone."""
+        """SIGKILL, and return once the process is gone; nobody brings it back."""
+        self._want_no_more([name])
         self.signal(name, signal.SIGKILL)
         self._await_end([name], deadline_s=10.0)
         self._forget(name)
@@ -142,6 +211,7 @@ class Processes:
     def stop(self, names: Iterable[str], deadline_s: float) -> list[str]:
         """SIGTERM to all, SIGKILL to those still there after the deadline; returns the latter."""
         wanted = list(names)
+        self._want_no_more(wanted)
         for name in wanted:
             self.signal(name, signal.SIGCONT)
             self.signal(name, signal.SIGTERM)
@@ -170,7 +240,44 @@ class Processes:
 
     def _forget(self, name: str) -> None:
         if self.find(name) is None:
+            self._end_orphans(name)
             self._pid_file(name).unlink(missing_ok=True)
+
+    def _want_no_more(self, names: Iterable[str]) -> None:
+        files = [file for name in names if (file := self._spec_file(name)).exists()]
+        if not files:
+            return
+        with self._alone():
+            for file in files:
+                file.unlink(missing_ok=True)
+
+    def _end_orphans(self, name: str) -> None:
+        """SIGKILL what a dead process has left of its group, such as the workers of nginx.
+
+        A number is given to nobody else for as long as a group bears it.
+        """
+        identity = _read(self._pid_file(name))
+        if (
+            identity is None
+            or identity.boot_id != boot_id()
+            or Path(f"/proc/{identity.pid}").exists()
+        ):
+            return
+        ends_at = time.monotonic() + ORPHANS_DEADLINE_S
+        while _has_group(identity.pid) and time.monotonic() < ends_at:
+            _signal_group(identity, signal.SIGKILL)
+            time.sleep(POLL_S)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep `shop` and the supervisor from starting and stopping at the same moment."""
+        self._run_dir.mkdir(parents=True, exist_ok=True)
+        with (self._run_dir / "processes.lock").open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def _spec_file(self, name: str) -> Path:
+        return self._run_dir / f"{name}.spec"
 
     def _pid_file(self, name: str) -> Path:
         return self._run_dir / f"{name}.pid"
@@ -192,6 +299,20 @@ def _read(path: Path) -> Identity | None:
 def _rotate(log: Path) -> None:
     if log.exists() and log.stat().st_size > LOG_LIMIT_BYTES:
         log.replace(log.with_suffix(".log.1"))
+
+
+def _plain(value: object) -> str:
+    return str(value)
+
+
+def _has_group(number: int) -> bool:
+    """Whether any process that is not a zombie belongs to this process group."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, _, group = stat.read_text().rpartition(")")[2].split()[:3]
+            if int(group) == number and state not in DEAD_STATES:
+                return True
+    return False
 
 
 def _signal_group(identity: Identity, number: signal.Signals) -> None:

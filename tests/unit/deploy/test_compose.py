@@ -37,7 +37,9 @@ ON_REQUEST = {"seed"}
 # Parts of a profile of their own, which the shop does without, and what prepares them.
 PROFILED = {"elasticsearch", "edge"}
 PREPARING = {"edge-certificate"}
-LONG_RUNNING = set(SERVICES) - ONE_SHOTS - ON_REQUEST - PROFILED - PREPARING
+# A tool that stays: it serves nobody and listens nowhere.
+KEEPER = "bus-keeper"
+LONG_RUNNING = set(SERVICES) - ONE_SHOTS - ON_REQUEST - PROFILED - PREPARING - {KEEPER}
 PROCESSES = {name for name in LONG_RUNNING if SERVICES[name]["image"] == APP_IMAGE}
 
 
@@ -109,7 +111,7 @@ def test_the_processes_have_the_names_and_commands_of_the_native_stack() -> None
     assert commands == {name: ["python", "-m", module] for name, module in MODULES.items()}
 
 
-@pytest.mark.parametrize("name", sorted(LONG_RUNNING))
+@pytest.mark.parametrize("name", sorted(LONG_RUNNING | {KEEPER}))
 def test_a_long_running_service_has_a_health_check_and_restarts(name: str) -> None:
     service = SERVICES[name]
     assert service["healthcheck"]["test"][0] in {"CMD", "CMD-SHELL"}
@@ -197,7 +199,9 @@ def test_a_process_is_given_only_settings_that_somebody_reads(name: str) -> None
     assert given - common <= own, f"{name} does not read {sorted(given - common - own)}"
 
 
-@pytest.mark.parametrize("name", sorted(PROCESSES | ONE_SHOTS | ON_REQUEST | PREPARING | {"edge"}))
+@pytest.mark.parametrize(
+    "name", sorted(PROCESSES | ONE_SHOTS | ON_REQUEST | PREPARING | {"edge", KEEPER})
+)
 def test_our_containers_have_no_privileges(name: str) -> None:
     service = SERVICES[name]
     assert service["read_only"] is True
@@ -242,8 +246,8 @@ def test_the_databases_are_configured_as_the_services_expect() -> None:
 
 
 def test_redis_writes_carts_to_disk() -> None:
-    command = SERVICES["redis"]["command"]
-    assert command[command.index("--appendonly") + 1] == "yes"
+    lines = (ROOT / "deploy/redis/shop.conf").read_text().splitlines()
+    assert {"appendonly yes", "appendfsync everysec"} <= set(lines)
     assert SERVICES["redis"]["image"].startswith("redis:7.")
 
 
@@ -252,6 +256,22 @@ def test_localstack_gets_its_topology_back_at_every_start() -> None:
     target = "/etc/localstack/init/ready.d/localstack-init.sh"
     assert hook == f"./localstack-init.sh:{target}:ro"
     assert SERVICES["localstack"]["image"] == "localstack/localstack:4.13.1"
+
+
+def test_what_localstack_forgot_is_published_again_for_as_long_as_it_runs() -> None:
+    """It is started anew also without `up`, by the engine."""
+    keeper = SERVICES[KEEPER]
+    assert keeper["command"] == ["python", "-m", "shop", "bus", "keep"]
+    assert depends_on(KEEPER).keys() == {"queues", *MIGRATIONS}
+    given = keeper["environment"]
+    for service in ("user", "catalog", "order", "notification"):
+        own = SERVICES[service]["environment"]
+        assert given[f"SHOP_{service.upper()}_DATABASE_URL"] == own["SHOP_DATABASE_URL"]
+        for name in ("SHOP_AWS_ENDPOINT_URL", "SHOP_AWS_REGION", "SHOP_AWS_ACCESS_KEY_ID"):
+            assert given[name] == own[name]
+    kept = given["SHOP_BUS_KEPT_FILE"]
+    assert kept.startswith(keeper["tmpfs"][0] + "/")
+    assert kept in " ".join(keeper["healthcheck"]["test"])
 
 
 def test_each_signing_key_is_mounted_only_where_it_is_used() -> None:
