@@ -109,6 +109,21 @@ async def back(stack: NativeStack, killed: dict[str, Identity]) -> None:
     await eventually(are_others_ready, timeout_s=BACK_WITHIN_S, what=f"{sorted(killed)} back")
 
 
+async def test_the_others_go_on_without_the_supervisor_and_up_starts_it_again(
+    local: NativeStack, crowd: Crowd
+) -> None:
+    # First of all tests: what a supervisor of the tests has started ends with it.
+    others = {name: who for name, who in local.running().items() if name != supervisor.NAME}
+    kill_9(local, supervisor.NAME)
+    await eventually(lambda: supervisor.NAME not in local.running())
+    assert (await crowd.buyers[0].place([line(crowd.variant_id)])).status_code == 201
+    local.start_supervisor()
+    killed = kill_9(local, "payment-sandbox")
+    await back(local, killed)
+    running = local.running()
+    assert all(running[name] == who for name, who in others.items() if name not in killed)
+
+
 async def test_no_order_loses_its_mail_when_localstack_is_killed_under_load(
     local: NativeStack, crowd: Crowd
 ) -> None:
@@ -167,20 +182,6 @@ async def test_what_is_killed_comes_back_by_itself_and_is_counted(
     after = read_records(local.layout.run)
     assert all(after[name].restarts > before[name].restarts for name in names)
     await assert_invariants(local, within_s=120)
-
-
-async def test_the_others_go_on_without_the_supervisor_and_up_starts_it_again(
-    local: NativeStack, crowd: Crowd
-) -> None:
-    others = {name: who for name, who in local.running().items() if name != supervisor.NAME}
-    kill_9(local, supervisor.NAME)
-    await eventually(lambda: supervisor.NAME not in local.running())
-    assert (await crowd.buyers[0].place([line(crowd.variant_id)])).status_code == 201
-    local.start_supervisor()
-    killed = kill_9(local, "payment-sandbox")
-    await back(local, killed)
-    running = local.running()
-    assert all(running[name] == who for name, who in others.items() if name not in killed)
 
 
 def _gone(stack: NativeStack) -> None:

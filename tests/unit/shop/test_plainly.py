@@ -46,8 +46,8 @@ def behind(cause: Exception) -> Unavailable:
         (mysql(2003, "Can't connect"), "a database (Can't connect) does not", "make up"),
         (ProgrammingError("x", {}, DriverError(1146, "no table")), "lacks a table", "migrate"),
         (
-            InterfaceError("x", {}, Exception("(0, 'Not connected')")),
-            "database does not",
+            InterfaceError("x", {}, DriverError(0, "Not connected")),
+            "a database (Not conn",
             "make up",
         ),
         (EndpointConnectionError(endpoint_url="http://x"), "LocalStack does not do", "make up"),

@@ -19,7 +19,7 @@ from shop.stack.errors import StackError
 
 def test_an_event_that_is_mailed_has_arrived_only_with_its_mail() -> None:
     """A new mail about one of these: take its event out of NEVER_MAILED."""
-    assert not {kind.event_type for kind in mails._KINDS} & NEVER_MAILED
+    assert not {kind.event_type for kind in mails.KINDS} & NEVER_MAILED
 
 
 def test_what_the_catalog_handles_has_arrived_only_when_it_is_in_its_inbox() -> None:
