@@ -23,7 +23,7 @@ FAULTS: Final = (
     Fault(
         (128, 157),
         "shop/stack/mysql.py",
-        "--binlog-expire-logs-seconds=604800",
-        "--binlog-expire-logs-seconds=60",
+        "*arguments(server.family),",
+        "",
     ),
 )
