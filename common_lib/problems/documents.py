@@ -25,6 +25,7 @@ from common_lib.errors import (
     Rejected,
     Unavailable,
 )
+from common_lib.problems.fixes import FIXES
 from common_lib.problems.sentences import sentence_of, summary_of
 from common_lib.telemetry import current_request_id
 
@@ -91,12 +92,15 @@ def problem(
     errors: Sequence[FieldError] = (),
     details: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Return a problem document's members (RFC 9457, section 3.1)."""
+    """Return a problem document's members (RFC 9457, section 3.1).
+
+    A detail that only repeats the title gives way to what can be done about the code.
+    """
     members: dict[str, Any] = {
         "type": f"{base_url}/{code}",
         "title": title,
         "status": status,
-        "detail": detail,
+        "detail": FIXES.get(code, detail) if detail == title else detail,
         "code": code,
         "requestId": current_request_id(),
     }

@@ -58,7 +58,7 @@ def contact_body(user: User, address: Address | None) -> ContactResponse:
     return ContactResponse(
         user_id=user.id,
         email=user.email,
-        full_name=user.full_name,
+        full_name=user.name_in_mails,
         preferences=user.preferences,
         address=snapshot(address) if address is not None else None,
     )

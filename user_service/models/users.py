@@ -68,6 +68,14 @@ class User(Base):
         if expected is not None and self.version not in expected:
             raise PreconditionFailed
 
+    @property
+    def name_in_mails(self) -> str:
+        """Return the name to greet by; none until it is shown whose address this is.
+
+        Whoever registers types both, and could have the shop write anything to anybody.
+        """
+        return self.full_name if self.email_verified else ""
+
     def touch(self, moment: datetime) -> None:
         self.version += 1
         self.updated_at = moment

@@ -83,7 +83,10 @@ class RoleResponse(ApiModel):
 
 
 class ContactResponse(ApiModel):
-    """What another service needs to reach a user, with the asked-for address as a snapshot."""
+    """What another service needs to write to a user, with the asked-for address as a snapshot.
+
+    `full_name` is empty until the address is known to be the user's.
+    """
 
     user_id: UUID
     email: str

@@ -70,5 +70,5 @@ async def set_password(session: WriteSession, user: User, password_hash: str) ->
     user.password_hash = password_hash
     user.touch(now())
     await one_time_tokens.delete_open_tokens(session, user.id, TokenPurpose.RESET_PASSWORD)
-    notice = PasswordChanged(user_id=user.id, email=user.email, full_name=user.full_name)
+    notice = PasswordChanged(user_id=user.id, email=user.email, full_name=user.name_in_mails)
     await enqueue(session, notice, source=SOURCE)

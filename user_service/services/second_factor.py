@@ -230,7 +230,7 @@ def _kept(user_id: UUID, code: str, moment: datetime) -> RecoveryCode:
 
 
 def _about(user: User) -> dict[str, Any]:
-    return {"user_id": user.id, "email": user.email, "full_name": user.full_name}
+    return {"user_id": user.id, "email": user.email, "full_name": user.name_in_mails}
 
 
 def _living(user: User | None) -> User:

@@ -288,7 +288,7 @@ async def _insert(session: WriteSession, user: User) -> None:
     await session.flush()
     await enqueue(
         session,
-        UserRegistered(user_id=UserId(user.id), email=user.email, full_name=user.full_name),
+        UserRegistered(user_id=UserId(user.id), email=user.email, full_name=user.name_in_mails),
         source=SOURCE,
     )
     await mail_link(session, user, TokenPurpose.VERIFY_EMAIL)
@@ -303,7 +303,7 @@ async def mail_link(session: WriteSession, user: User, purpose: TokenPurpose) ->
     event = _LINKS[purpose](
         user_id=user.id,
         email=user.email,
-        full_name=user.full_name,
+        full_name=user.name_in_mails,
         token=token.secret,
         expires_at=token.expires_at,
     )
@@ -344,7 +344,7 @@ async def _apply(session: WriteSession, user: User, change: ProfileRequest) -> N
 
 async def _move_to(session: WriteSession, user: User, email: str) -> None:
     """Give the account another address: what was mailed to the old one opens nothing any more."""
-    notice = EmailChanged(user_id=user.id, email=user.email, full_name=user.full_name)
+    notice = EmailChanged(user_id=user.id, email=user.email, full_name=user.name_in_mails)
     user.email, user.email_verified = email, False
     await session.flush()  # a taken address ends it here
     await one_time_tokens.delete_open_tokens(session, user.id, *TokenPurpose)

@@ -23,8 +23,8 @@ from notification_service.services.mails.words import moment_in_words, one_line
 
 
 def _user_registered(event: UserRegistered, house: House) -> Notice:
+    # Nobody has shown yet that this is their address, so the name is not said here.
     values = {
-        "name": one_line(event.full_name),
         "email": one_line(event.email, 254),
         "preheader": "Your account is ready.",
         "reason": "You get this mail because an account was opened with your address.",
@@ -35,6 +35,7 @@ def _user_registered(event: UserRegistered, house: House) -> Notice:
 
 def _verify_email(event: EmailVerificationRequested, house: House) -> Notice:
     values = {
+        "name": "",
         "link": token_link(house, "verify-email", event.token),
         "email": one_line(event.email, 254),
         "valid_until": moment_in_words(event.expires_at),

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 from uuid import UUID
 
@@ -14,8 +14,12 @@ from common_lib.events.users import UserEvent
 from common_lib.money import Money
 from notification_service.clients import Mail
 from notification_service.models import SUBJECT_LENGTH
+from notification_service.services.mails.links import without_links
 from notification_service.services.mails.words import one_line, price
 from notification_service.services.rendering import MailTemplate, template_names
+
+# Whoever is not known to own the address: what was typed with it is not sent there.
+NOBODY: Final = "dear customer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +93,13 @@ def token_link(house: House, page: str, token: str) -> str:
 
 
 def make_mail(name: str, subject: str, recipient: str, house: House, values: Values) -> Mail:
-    template, line = _template(name), one_line(subject, SUBJECT_LENGTH)
+    known = (recipient, house.ops_address, house.brand)
+    shown = without_links({**values, "subject": subject}, home=house.storefront_url, known=known)
+    template, line = _template(name), one_line(shown["subject"], SUBJECT_LENGTH)
     filled = {
-        **values,
+        **shown,
+        "name": shown.get("name") or NOBODY,
+        "opening": shown.get("name") or NOBODY.capitalize(),
         "subject": line,
         "brand": house.brand,
         "storefront_url": house.storefront_url,

@@ -148,7 +148,8 @@ def _order_expired(event: OrderCancelled, house: House) -> Notice:
 
 def _why(event: OrderCancelled) -> str:
     """Return the reason somebody gave, else who ended the order."""
-    is_unsaid = event.reason.strip().lower() in _UNSAID
+    # Without a name the address is nobody's yet: what was typed is not sent there.
+    is_unsaid = not event.full_name or event.reason.strip().lower() in _UNSAID
     if event.because is not None and is_unsaid:
         return _BY_WHOM.get(event.because, "Not given")
     return "Not given" if is_unsaid else reason_in_words(event.reason)

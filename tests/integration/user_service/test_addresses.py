@@ -237,7 +237,7 @@ async def test_another_service_gets_the_contact_with_the_address_as_a_snapshot(
     assert with_address.json() == {
         "userId": person.user_id,
         "email": person.email,
-        "fullName": "Asha Rao",
+        "fullName": "",  # the address is not confirmed
         "preferences": {},
         "address": ADDRESS | {"label": "Home", "addressLine2": None},
     }

@@ -76,6 +76,7 @@ SUBJECTS: Sequence[tuple[Callable[..., Event], str, str]] = (
     (events.low_stock, "⚠️ Low Stock Alert", "ops@ecommerce.com"),
 )
 ABOUT_ORDERS = [kind for kind, _, _ in SUBJECTS[:10]]
+BEFORE_CONFIRMED = (events.user_registered, events.email_verification_requested)
 TO_PEOPLE = [kind for kind, _, _ in SUBJECTS[:-1]]
 
 
@@ -83,6 +84,11 @@ def composed(event: Event) -> Notice:
     notice = compose(event, HOUSE)
     assert notice is not None
     return notice
+
+
+def whole(text: str) -> str:
+    """Return a text without what keeps mail programs from making links of it."""
+    return text.replace("\u200c", "")
 
 
 class Tags(HTMLParser):
@@ -423,11 +429,11 @@ def test_a_name_is_shown_literally(kind: Callable[..., Event], name: str) -> Non
     plain = composed(kind()).mail
 
     seen, usual = Tags(mail.html), Tags(plain.html)
-    assert name in seen.text
+    assert (name in whole(seen.text)) is (kind not in BEFORE_CONFIRMED)
     assert seen.tags == usual.tags
     assert seen.attributes == usual.attributes
     assert "49" not in mail.subject
-    assert name in mail.text
+    assert (name in whole(mail.text)) is (kind not in BEFORE_CONFIRMED)
 
 
 @pytest.mark.parametrize("field", ["name", "sku"])
