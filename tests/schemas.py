@@ -49,6 +49,7 @@ TECHNICAL = {
         "image_removals",
         "product_imports",
         "product_import_errors",
+        "former_slugs",
         "search_documents",
         "search_variants",
         "search_words",

@@ -1,26 +1,30 @@
 """The category tree over HTTP."""
 
+import re
 from http import HTTPStatus
 from typing import Final
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from catalog_service.api.deps import Deps, Wired, json_response, tagged
+from catalog_service.api.deps import MOVED, Deps, Wired, json_response, moved, tagged
 from catalog_service.schemas.categories import (
     CategoryEdit,
     CategoryIn,
     CategoryMove,
+    CategoryOut,
     CategoryRow,
     CategoryTree,
 )
 from catalog_service.services import categories
 from common_lib.auth import Role, require_role
+from common_lib.errors import NotFound
 from common_lib.problems import StrictRoute, parse_id
 from common_lib.runtime.hot_reads import packed_response
 
 router = APIRouter(prefix="/api/categories", tags=["categories"], route_class=StrictRoute)
 
 TREE: Final = "tree"
+_SLUG: Final = re.compile(r"[a-z0-9-]{1,140}")
 _NO_CATEGORIES: Final = tagged(b'{"items":[]}')
 _for_admins = [Depends(require_role(Role.ADMIN))]
 
@@ -34,6 +38,17 @@ async def get_tree(request: Request, deps: Wired) -> Response:
 
     packed = await deps.announcements.categories.get(TREE, load)
     return packed_response(request, packed or _NO_CATEGORIES)
+
+
+@router.get("/slug/{slug}", response_model=CategoryOut, responses=MOVED)
+async def category_by_slug(slug: str, request: Request, deps: Wired) -> Response:
+    """Show the category a link names, with all below it. A former slug leads on."""
+    if not _SLUG.fullmatch(slug):
+        raise NotFound
+    category = await categories.by_slug(deps.database, slug)
+    if category.slug != slug:
+        return moved(request, slug, category.slug)
+    return packed_response(request, tagged(category.model_dump_json().encode()))
 
 
 @router.post(

@@ -3,7 +3,8 @@
 import re
 import zlib
 from dataclasses import dataclass
-from typing import Annotated, Final
+from http import HTTPStatus
+from typing import Annotated, Any, Final
 
 from fastapi import Depends, Request, Response
 
@@ -31,6 +32,14 @@ IF_MATCH: Final = {
             "schema": {"type": "string"},
         }
     ]
+}
+# For the OpenAPI document: what `moved` answers.
+MOVED: Final[dict[int | str, dict[str, Any]]] = {
+    301: {
+        "description": "The slug is a former one; `Location` leads to the present one.",
+        "headers": {"Location": {"schema": {"type": "string"}}},
+        "content": {},
+    }
 }
 _VERSION_TAG: Final = re.compile(r'^(?:W/)?"(\d{1,10})(?:-[0-9a-f]{1,8})?"$')
 
@@ -97,3 +106,17 @@ def expected_version(request: Request) -> int | None:
 def is_known_to_client(request: Request, tag: str) -> bool:
     """Tell whether If-None-Match names this tag."""
     return names_tag(request.headers.get("if-none-match"), tag)
+
+
+def moved(request: Request, former: str, present: str, *, is_public: bool = True) -> Response:
+    """Lead on from a former slug, the last part of the path, to the present one.
+
+    Not to be kept without asking again: another thing may take the former slug.
+    """
+    path = f"{request.url.path.removesuffix(former)}{present}"
+    query = f"?{request.url.query}" if request.url.query else ""
+    headers = {
+        "location": path + query,
+        "cache-control": "no-cache" if is_public else "private, no-store",
+    }
+    return Response(status_code=HTTPStatus.MOVED_PERMANENTLY, headers=headers)

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from catalog_service.api.deps import (
     IF_MATCH,
+    MOVED,
     Deps,
     Merchant,
     Wired,
@@ -16,6 +17,7 @@ from catalog_service.api.deps import (
     expected_version,
     is_known_to_client,
     json_response,
+    moved,
 )
 from catalog_service.api.paging import Cursor, Limit, only_parameters, page_response
 from catalog_service.api.product_page import get_product, product_answer
@@ -48,14 +50,16 @@ async def create_product(body: ProductIn, principal: Merchant, deps: Wired) -> R
     return product_answer(detail, HTTPStatus.CREATED, location=location)
 
 
-@router.get("/slug/{slug}", response_model=ProductOut)
+@router.get("/slug/{slug}", response_model=ProductOut, responses=MOVED)
 async def product_by_slug(
     slug: str, principal: MaybeUser, request: Request, deps: Wired
 ) -> Response:
-    """Show the product a link names; drafts to those who manage them."""
+    """Show the product a link names; drafts to those who manage them. A former slug leads on."""
     if not _SLUG.fullmatch(slug):
         raise NotFound
     detail, is_public = await products.by_slug(deps.database, principal, slug)
+    if detail.product.slug != slug:
+        return moved(request, slug, detail.product.slug, is_public=is_public)
     return _shown(request, detail) if is_public else product_answer(detail, HTTPStatus.OK)
 
 

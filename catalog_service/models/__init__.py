@@ -2,6 +2,7 @@
 
 from catalog_service.models.base import Base
 from catalog_service.models.categories import Category
+from catalog_service.models.former_slugs import FormerSlug, SlugKind
 from catalog_service.models.images import ImageRemoval
 from catalog_service.models.imports import ImportStatus, ProductImport, ProductImportError
 from catalog_service.models.inventory import (
@@ -37,6 +38,7 @@ __all__ = [
     "RESERVATION_MOVES",
     "Base",
     "Category",
+    "FormerSlug",
     "ImageRemoval",
     "ImportStatus",
     "Inventory",
@@ -62,6 +64,7 @@ __all__ = [
     "SearchWord",
     "Seller",
     "SellerStatus",
+    "SlugKind",
     "StockMovement",
     "WishlistItem",
     "inbox",

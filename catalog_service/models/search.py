@@ -46,7 +46,8 @@ class SearchDocument(Base):
     `names` are the words of its name in their order; `words` every token it is found by, with the
     prefix of its field (see search_text). `price_minor` and `highest_minor` are the ends of what
     its active variants cost, `stocked_minor` and `stocked_highest_minor` of those in stock (None
-    where all is sold out). `variants` lists each as [price, 1 if in stock, attributes].
+    where all is sold out). `attributes` maps a name to the variants' values; `variants` lists each
+    as [price, 1 if in stock, attributes].
     """
 
     __tablename__ = "search_documents"
@@ -78,9 +79,8 @@ class SearchDocument(Base):
         mysql.VARCHAR(LONGEST_NAMES, charset="ascii", collation="ascii_bin")
     )
     words: Mapped[str] = mapped_column(mysql.TEXT(charset="ascii", collation="ascii_bin"))
+    attributes: Mapped[dict[str, Any]] = mapped_column(JSON)
     variants: Mapped[list[Any] | None] = mapped_column(JSON)
-    # Read by processes of the release before only, and no longer written.
-    attributes: Mapped[dict[str, Any] | None] = mapped_column(JSON)
 
 
 class SearchVariant(Base):

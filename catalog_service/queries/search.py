@@ -40,14 +40,14 @@ _SORT_ROWS: Final = (
 _MATCH: Final = "MATCH (words) AGAINST (%(expression)s IN BOOLEAN MODE)"
 _COLUMNS: Final = (
     "product_id, category_id, seller_id, price_minor, CAST(100 * rating AS SIGNED), sold,"
-    " in_stock, variants"
+    " in_stock, highest_minor, attributes, variants"
 )
 
 # Of the other forms of a word, more than these say little.
 _MOST_FORMS: Final = 6
 
 # Columns of a candidate, its score included; what is selected behind them are flags.
-_FLAGS: Final = 9
+_FLAGS: Final = 11
 
 
 _NO_SCORE: Final = Condition("0")
@@ -83,7 +83,8 @@ class Wanted:
 class Candidate(NamedTuple):
     """A row that matches, as it was read: there are hundreds in a search, so little is made of it.
 
-    Ids are bytes, and `variants` is JSON: [price, 1 if in stock, attributes] of each.
+    Ids are bytes; `attributes` and `variants` are JSON, the latter [price, 1 if in stock,
+    attributes] of each. Copies of the release before have neither variants nor a highest price.
     """
 
     product: bytes
@@ -93,6 +94,8 @@ class Candidate(NamedTuple):
     rating_hundredths: int
     sold: int
     is_in_stock: int
+    highest_minor: int | None
+    attributes: str
     variants: str | None
     score: int
 

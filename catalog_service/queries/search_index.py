@@ -54,14 +54,15 @@ _LATER: Final = sa.text(
 _INSERT: Final = sa.text(
     "INSERT INTO search_documents (product_id, version, category_id, seller_id, price_minor,"
     " highest_minor, stocked_minor, stocked_highest_minor, rating, sold, in_stock, names, words,"
-    " variants) VALUES (:product_id, :version, :category_id, :seller_id, :price, :highest,"
-    " :stocked, :stocked_highest, :rating, :sold, :in_stock, :names, :words, :variants)"
+    " attributes, variants) VALUES (:product_id, :version, :category_id, :seller_id, :price,"
+    " :highest, :stocked, :stocked_highest, :rating, :sold, :in_stock, :names, :words,"
+    " :attributes, :variants)"
 )
 _UPDATE_FACTS: Final = (
     "UPDATE search_documents SET version = :version, category_id = :category_id,"
     " seller_id = :seller_id, price_minor = :price, highest_minor = :highest,"
     " stocked_minor = :stocked, stocked_highest_minor = :stocked_highest, rating = :rating,"
-    " sold = :sold, in_stock = :in_stock, variants = :variants"
+    " sold = :sold, in_stock = :in_stock, attributes = :attributes, variants = :variants"
 )
 _FORGET_VARIANTS: Final = sa.text("DELETE FROM search_variants WHERE product_id = :id")
 _INSERT_VARIANT: Final = sa.text(
@@ -129,6 +130,14 @@ class Document:
     def prices(self, *, in_stock: bool = False) -> list[int]:
         """Return what the variants cost; with `in_stock` those that can be bought now."""
         return [v.price_minor for v in self.variants if v.is_in_stock or not in_stock]
+
+    def attributes(self) -> Mapping[str, Sequence[str]]:
+        """Return the values that the variants have of each attribute, each once."""
+        found: dict[str, dict[str, None]] = {}
+        for variant in self.variants:
+            for name, value in variant.attributes.items():
+                found.setdefault(name, {})[value] = None
+        return {name: list(values) for name, values in found.items()}
 
 
 async def mark_products(
@@ -326,6 +335,7 @@ def _row(document: Document) -> dict[str, Any]:
         "in_stock": bool(stocked),
         "names": f" {' '.join(document.names)} ",
         "words": f" {' '.join(document.words)} ",
+        "attributes": orjson.dumps(document.attributes()).decode(),
         "variants": orjson.dumps(
             [[v.price_minor, int(v.is_in_stock), dict(v.attributes)] for v in document.variants]
         ).decode(),

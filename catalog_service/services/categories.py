@@ -1,14 +1,21 @@
 """The category tree: shown whole, changed by administrators one after the other."""
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
 
 from catalog_service.models.categories import Category, Hierarchy
+from catalog_service.models.former_slugs import SlugKind
 from catalog_service.models.slugs import slugified
 from catalog_service.queries.categories import all_categories, delete_category, lock_tree
+from catalog_service.queries.former_slugs import (
+    forget_target,
+    former_owner,
+    note_change,
+    note_taken,
+)
 from catalog_service.queries.search_index import mark_branch
 from catalog_service.schemas.categories import (
     CategoryEdit,
@@ -47,6 +54,23 @@ async def tree(database: Database) -> CategoryTree:
         return build_tree(await all_categories(session))
 
 
+async def by_slug(database: Database, slug: str) -> CategoryOut:
+    """Return the category with what is below it; a slug that it had before finds it too.
+
+    Raises NotFound.
+    """
+    async with database.read_own_writes() as session:
+        categories = await all_categories(session)
+        wanted = next((each.id for each in categories if each.slug == slug), None)
+        if wanted is None:
+            wanted = await former_owner(session, SlugKind.CATEGORY, slug)
+    children = _children(categories)
+    for category in categories:
+        if category.id == wanted:
+            return _branch(children, category)
+    raise NotFound
+
+
 async def create(database: Database, body: CategoryIn) -> CategoryRow:
     """Hang a new category into the tree.
 
@@ -59,6 +83,8 @@ async def create(database: Database, body: CategoryIn) -> CategoryRow:
         hierarchy.check_place(None, body.parent_id)
         category = _new_category(body, hierarchy)
         session.add(category)
+        await session.flush()
+        await note_taken(session, SlugKind.CATEGORY, category.slug)
         return category
 
     return await _saved(database, work)
@@ -73,11 +99,14 @@ async def update(database: Database, category_id: UUID, body: CategoryEdit) -> C
     async def work(session: WriteSession) -> Category:
         hierarchy = await lock_tree(session)
         category = _known(hierarchy, category_id)
+        slug = category.slug
         if "parent_id" in body.model_fields_set:
             _move(hierarchy, category, body.parent_id)
         category.name = body.name
-        category.slug = body.slug or category.slug
+        category.slug = body.slug or slug
         _touch(category, body.position)
+        await session.flush()
+        await note_change(session, SlugKind.CATEGORY, category_id, slug, category.slug)
         await mark_branch(session, category_id)
         return category
 
@@ -105,7 +134,7 @@ async def move(database: Database, category_id: UUID, body: CategoryMove) -> Cat
 async def delete(database: Database, category_id: UUID) -> None:
     """Delete an empty category. Raises NotFound or CategoryNotEmpty."""
     try:
-        is_deleted = await database.transact(lambda session: delete_category(session, category_id))
+        is_deleted = await database.transact(lambda session: _delete(session, category_id))
     except IntegrityError as error:
         if is_still_referenced(error):
             raise CategoryNotEmpty from None
@@ -114,26 +143,31 @@ async def delete(database: Database, category_id: UUID) -> None:
         raise NotFound
 
 
+async def _delete(session: WriteSession, category_id: UUID) -> bool:
+    await forget_target(session, SlugKind.CATEGORY, category_id)
+    return await delete_category(session, category_id)
+
+
 def build_tree(categories: Iterable[Category]) -> CategoryTree:
     """Hang each category below its parent; what hangs on nothing shown is left out."""
+    children = _children(categories)
+    return CategoryTree(items=tuple(_branch(children, root) for root in children.get(None, ())))
+
+
+def _children(categories: Iterable[Category]) -> Mapping[UUID | None, list[Category]]:
     children: defaultdict[UUID | None, list[Category]] = defaultdict(list)
     for category in categories:
         children[category.parent_id].append(category)
-    return CategoryTree(items=_branches(children, None))
+    return children
 
 
-def _branches(
-    children: dict[UUID | None, list[Category]], parent_id: UUID | None
-) -> tuple[CategoryOut, ...]:
-    return tuple(
-        CategoryOut(
-            id=category.id,
-            parent_id=category.parent_id,
-            name=category.name,
-            slug=category.slug,
-            children=_branches(children, category.id),
-        )
-        for category in children.get(parent_id, ())
+def _branch(children: Mapping[UUID | None, list[Category]], category: Category) -> CategoryOut:
+    return CategoryOut(
+        id=category.id,
+        parent_id=category.parent_id,
+        name=category.name,
+        slug=category.slug,
+        children=tuple(_branch(children, each) for each in children.get(category.id, ())),
     )
 
 

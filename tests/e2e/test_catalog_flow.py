@@ -381,3 +381,28 @@ _prices = iter(range(1, 10_000))
 def fresh() -> int:
     """Return a lowest price that no search has named yet: answers are kept for five minutes."""
     return next(_prices)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_a_link_that_people_kept_leads_on_through_the_gateway(
+    store: Store, admin: Shopper, guest: Shopper, method: str
+) -> None:
+    tag = uuid4().hex[:10]
+    product = await store.lists(f"Lamp {tag}", slug=f"lamp-{tag}")
+    body = {name: product[name] for name in ("name", "description", "categoryId")}
+    for slug in (f"lantern-{tag}", f"light-{tag}"):
+        path = f"/api/products/{product['id']}"
+        await store.sends("PUT", path, 200, json=body | {"slug": slug})
+    category = await new_category(admin)
+    renamed = {"name": category["name"], "slug": f"lights-{tag}"}
+    await done(admin, "PUT", f"/api/categories/{category['id']}", 200, json=renamed)
+
+    for kind, old, new in (
+        ("products", f"lamp-{tag}", f"light-{tag}"),
+        ("products", f"lantern-{tag}", f"light-{tag}"),
+        ("categories", category["slug"], f"lights-{tag}"),
+    ):
+        moved = await guest.request(method, f"/api/{kind}/slug/{old}")
+        assert moved.status_code == 301, moved.text
+        assert moved.headers["location"] == f"/api/{kind}/slug/{new}"
+        assert (await guest.request(method, moved.headers["location"])).status_code == 200

@@ -21,7 +21,6 @@ def upgrade() -> None:
     for name in PRICES:
         op.add_column("search_documents", sa.Column(name, sa.BigInteger(), nullable=True))
     op.add_column("search_documents", sa.Column("variants", sa.JSON(), nullable=True))
-    op.alter_column("search_documents", "attributes", existing_type=sa.JSON(), nullable=True)
     # Until a copy is written anew it is judged as a product of one variant.
     op.execute(
         "UPDATE search_documents SET highest_minor = price_minor,"
@@ -53,8 +52,6 @@ def downgrade() -> None:
     op.drop_table("search_variants")
     for name in ("highest", "stocked"):
         op.drop_index(f"ix_search_documents_{name}", "search_documents")
-    op.execute("UPDATE search_documents SET attributes = '{}' WHERE attributes IS NULL")
-    op.alter_column("search_documents", "attributes", existing_type=sa.JSON(), nullable=False)
     for name in ("variants", *PRICES):
         op.drop_column("search_documents", name)
 

@@ -2,9 +2,11 @@
 
 from uuid import UUID
 
+from catalog_service.models.former_slugs import SlugKind
 from catalog_service.models.products import Product, ProductStatus
 from catalog_service.models.slugs import slugified
 from catalog_service.queries import products as queries
+from catalog_service.queries.former_slugs import note_change, note_taken
 from catalog_service.queries.products import ProductDetail
 from catalog_service.schemas.products import ProductEdit, ProductIn
 from catalog_service.services.products.rules import (
@@ -66,8 +68,8 @@ async def update(
 ) -> ProductDetail:
     """Change a product under its row lock; PRODUCT_UPDATED goes out with it.
 
-    Its slug stays unless another is given, so that links stay alive. Raises NotFound (also for
-    another seller's product), PreconditionFailed, StaleVersion, InvalidProduct, SlugTaken, and
+    Its slug stays unless another is given, to which the one before leads on. Raises NotFound (also
+    for another seller's product), PreconditionFailed, StaleVersion, InvalidProduct, SlugTaken, and
     what `set_status` raises.
     """
 
@@ -75,10 +77,12 @@ async def update(
         may_sell = body.status != ProductStatus.ACTIVE or await store_may_sell(session, product_id)
         product = await lock_own(session, principal, product_id, expected)
         await _require_category(session, body.category_id)
+        slug = product.slug
         _apply(product, body, currency)
         if body.status is not None:
             _move(product, ProductStatus(body.status), may_sell=may_sell)
         await save(session, product)
+        await note_change(session, SlugKind.PRODUCT, product_id, slug, product.slug)
         return await _detail(session, product_id)
 
     return await with_refusals(lambda: database.transact(work))
@@ -171,6 +175,7 @@ async def _save_new(
     product = detail.product
     session.add(product)
     await session.flush()
+    await note_taken(session, SlugKind.PRODUCT, product.slug)
     session.add_all(detail.variants)
     await session.flush()
     await stock_shelves(session, list(zip(detail.variants, body.variants, strict=True)), actor_id)

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
+from catalog_service.models.former_slugs import SlugKind
 from catalog_service.models.products import ProductStatus
 from catalog_service.queries import products as queries
+from catalog_service.queries.former_slugs import former_owner
 from catalog_service.queries.products import Among, ProductDetail
 from catalog_service.schemas.products import ProductPage
 from catalog_service.services.products.rules import require_owner
@@ -61,10 +63,12 @@ async def by_slug(
 ) -> tuple[ProductDetail, bool]:
     """Return the product and whether everybody may see it; else it is shown to its manager only.
 
-    Raises NotFound.
+    A slug that it had before finds it too, unless another product has it now. Raises NotFound.
     """
     async with database.read() as session:
         product_id = await queries.product_id_by_slug(session, slug)
+        if product_id is None:
+            product_id = await former_owner(session, SlugKind.PRODUCT, slug)
     if product_id is None:
         raise NotFound
     detail = await shown(database, product_id)

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
+import orjson
+
 from catalog_service.models.search_text import folded_label
 from catalog_service.queries.search import Candidate
 from catalog_service.schemas.search import (
@@ -18,7 +20,7 @@ from catalog_service.schemas.search import (
     RATING_STEPS,
     FacetCounts,
 )
-from catalog_service.services.search.variants import Judge, Judged, passing
+from catalog_service.services.search.variants import Judge, Judged, listed
 
 _MAX_ATTRIBUTES: Final = 10
 _MAX_VALUES: Final = 20
@@ -26,26 +28,51 @@ _MAX_VALUES: Final = 20
 
 def count(found: Sequence[Candidate], judge: Judge, steps: Sequence[int]) -> FacetCounts:
     """Count the products; each facet by the variants that pass every filter but its own."""
-    variants = [judge.variants(one) for one in found]
-    prices = [_prices(each, judge.bit(BY_PRICE)) for each in variants]
+    counts = _count_variants(found, judge, steps) if judge.has_filters else _count_all(found, steps)
+    counts.categories = _by_id(Counter(one.category for one in found))
+    counts.sellers = _by_id(Counter(one.seller for one in found if one.seller is not None))
+    counts.rating_steps = _rating_steps([one.rating_hundredths for one in found])
+    return counts
+
+
+def _count_all(found: Sequence[Candidate], steps: Sequence[int]) -> FacetCounts:
+    """Count where no filter is about variants: the products' own columns tell nearly all."""
+    lowest = [one.price_minor for one in found]
+    highest = [one.highest_minor or one.price_minor for one in found]
+    pairs = [
+        (name, value)
+        for one in found
+        for name, values in orjson.loads(one.attributes).items()
+        for value in values
+    ]
     return FacetCounts(
-        categories=_by_id(Counter(one.category for one in found)),
-        sellers=_by_id(Counter(one.seller for one in found if one.seller is not None)),
-        lowest_price=min((min(each) for each in prices if each), default=None),
-        highest_price=max((max(each) for each in prices if each), default=None),
-        price_steps=price_steps(prices, steps),
-        rating_steps=_rating_steps([one.rating_hundredths for one in found]),
-        in_stock=sum(1 for each in variants if _is_in_stock(each, judge.bit(BY_STOCK))),
-        attributes=_attributes(variants, judge),
+        lowest_price=min(lowest, default=None),
+        highest_price=max(highest, default=None),
+        price_steps=price_steps([_ends(one, steps) for one in found], steps),
+        in_stock=sum(1 for one in found if one.is_in_stock),
+        attributes=grouped(Counter(pairs)),
     )
 
 
-def _prices(variants: Sequence[Judged], bit: int) -> list[int]:
-    return [each.price_minor for each in passing(variants, bit)]
+def _ends(one: Candidate, steps: Sequence[int]) -> Sequence[int]:
+    """Return prices of a product of every step that one of its variants is in."""
+    ends = (one.price_minor, one.highest_minor or one.price_minor)
+    if bisect_right(steps, ends[0]) == bisect_right(steps, ends[1]):
+        return ends[:1]
+    return [price for price, _, _ in listed(one)]
 
 
-def _is_in_stock(variants: Sequence[Judged], bit: int) -> bool:
-    return any(each.is_in_stock for each in passing(variants, bit))
+def _count_variants(found: Sequence[Candidate], judge: Judge, steps: Sequence[int]) -> FacetCounts:
+    variants = [judge.variants(one) for one in found]
+    price_bit, stock_bit = judge.bit(BY_PRICE), judge.bit(BY_STOCK)
+    prices = [[v[0] for v in each if not v[3] & ~price_bit] for each in variants]
+    return FacetCounts(
+        lowest_price=min((min(each) for each in prices if each), default=None),
+        highest_price=max((max(each) for each in prices if each), default=None),
+        price_steps=price_steps(prices, steps),
+        in_stock=sum(1 for each in variants if any(v[1] and not v[3] & ~stock_bit for v in each)),
+        attributes=_attributes(variants, judge),
+    )
 
 
 def _by_id(counts: Mapping[bytes, int]) -> dict[UUID, int]:
@@ -95,13 +122,14 @@ def _merge_attribute(base: FacetCounts, wanted: str, wider: FacetCounts) -> None
 def _attributes(found: Sequence[Sequence[Judged]], judge: Judge) -> dict[str, dict[str, int]]:
     pairs: Counter[tuple[str, str]] = Counter()
     for variants in found:
-        of_product = {
-            (name, value)
-            for each in variants
-            for name, value in each.attributes.items()
-            if not each.fails or not each.fails & ~judge.bit(f"{ATTRIBUTE}{folded_label(name)}")
-        }
-        pairs.update(of_product)
+        pairs.update(
+            {
+                pair
+                for _, _, attributes, fails in variants
+                for pair in attributes.items()
+                if not fails or not fails & ~judge.bit_of_label(pair[0])
+            }
+        )
     return grouped(pairs)
 
 

@@ -1,7 +1,6 @@
 """Which variants of a product the filters mean: what it costs, and what facets count, is theirs."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping
 
 import orjson
 
@@ -10,14 +9,9 @@ from catalog_service.queries.search import Candidate
 from catalog_service.queries.search_conditions import VariantConditions
 from catalog_service.schemas.search import ATTRIBUTE, BY_PRICE, BY_STOCK, Filters
 
-
-class Judged(NamedTuple):
-    """A variant; `fails` has a bit for each facet whose filter keeps it out."""
-
-    price_minor: int
-    is_in_stock: int
-    attributes: Mapping[str, str]
-    fails: int
+# A variant: its price, 1 if it is in stock, its attributes, and a bit for each facet whose filter
+# keeps it out. Plain tuples: there are a thousand of them in a search.
+Judged = tuple[int, int, Mapping[str, str], int]
 
 
 def conditions_of(filters: Filters) -> VariantConditions:
@@ -40,26 +34,35 @@ class Judge:
     def __init__(self, wanted: VariantConditions) -> None:
         self._wanted = wanted
         self._bits = {facet: 1 << n for n, facet in enumerate(wanted.facets)}
-        self._tokens = {self._bits[facet]: set(each) for facet, each in wanted.tokens.items()}
+        self._tokens = [(self._bits[facet], set(each)) for facet, each in wanted.tokens.items()]
+        self._labels: dict[str, int] = {}
+
+    @property
+    def has_filters(self) -> bool:
+        return bool(self._bits)
 
     def bit(self, facet: str) -> int:
-        """Return the bit of a facet in `fails`; 0 for one that has no filter."""
+        """Return the bit of a facet; 0 for one that has no filter."""
         return self._bits.get(facet, 0)
 
+    def bit_of_label(self, label: str) -> int:
+        """Return the bit of an attribute's facet."""
+        bit = self._labels.get(label)
+        if bit is None:
+            bit = self._labels[label] = self.bit(f"{ATTRIBUTE}{folded_label(label)}")
+        return bit
+
     def variants(self, row: Candidate) -> list[Judged]:
-        listed: list[Any] = orjson.loads(row.variants) if row.variants else [_alone(row)]
-        if not self._bits:
-            return [Judged(price, stock, pairs, 0) for price, stock, pairs in listed]
         return [
-            Judged(price, stock, pairs, self._fails(price, stock, pairs))
-            for price, stock, pairs in listed
+            (price, stock, pairs, self._fails(price, stock, pairs))
+            for price, stock, pairs in listed(row)
         ]
 
     def price(self, row: Candidate) -> int:
         """Return the lowest price among the variants that pass."""
         if not self._bits:
             return row.price_minor
-        prices = [each.price_minor for each in self.variants(row) if not each.fails]
+        prices = [price for price, _, _, fails in self.variants(row) if not fails]
         return min(prices, default=row.price_minor)
 
     def _fails(self, price: int, is_in_stock: int, attributes: Mapping[str, str]) -> int:
@@ -69,19 +72,15 @@ class Judge:
             fails |= self._bits[BY_PRICE]
         if wanted.in_stock and not is_in_stock:
             fails |= self._bits[BY_STOCK]
-        if self._tokens:
-            own = {attribute_token(name, value) for name, value in attributes.items()}
-            for bit, tokens in self._tokens.items():
-                if own.isdisjoint(tokens):
-                    fails |= bit
+        for bit, tokens in self._tokens:
+            if not any(attribute_token(*pair) in tokens for pair in attributes.items()):
+                fails |= bit
         return fails
 
 
-def _alone(row: Candidate) -> Sequence[Any]:
-    """Return a product as its only variant: a copy of the release before does not list them."""
-    return row.price_minor, row.is_in_stock, {}
-
-
-def passing(variants: Sequence[Judged], bit: int) -> Iterator[Judged]:
-    """Yield the variants that pass every filter but the one of this bit."""
-    return (each for each in variants if not each.fails & ~bit)
+def listed(row: Candidate) -> list[tuple[int, int, Mapping[str, str]]]:
+    """Return the variants of a row; one of the release before is its own only variant."""
+    if not row.variants:
+        return [(row.price_minor, row.is_in_stock, {})]
+    found: list[tuple[int, int, Mapping[str, str]]] = orjson.loads(row.variants)
+    return found

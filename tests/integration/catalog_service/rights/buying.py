@@ -88,6 +88,7 @@ REVIEWS: Final = (
 
 CATEGORIES: Final = (
     Row("catalog", "GET", "/api/categories", "P", everybody(DONE)),
+    Row("catalog", "GET", "/api/categories/slug/{slug}", "P", everybody(SEES)),
     Row(
         "catalog",
         "POST",

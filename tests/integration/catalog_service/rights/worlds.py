@@ -99,7 +99,7 @@ def _shop(world: World) -> list[Any]:
             description=secret,
             status=world.scene.store,
         ),
-        Category(id=ids["category_id"], name=f"Full {secret}", slug=f"full-{secret}"),
+        Category(id=ids["category_id"], name=f"Full {secret}", slug=ids["slug"]),
         Category(id=ids["spare_id"], name=f"Empty {secret}", slug=f"empty-{secret}"),
         Product(
             id=ids["product_id"],
