@@ -81,7 +81,11 @@ async def search_products(
     limit: Limit = 20,
     cursor: Cursor = None,
 ) -> Response:
-    """Find active products by their words. Answers may be five minutes old."""
+    """Find active products by their words. Answers may be five minutes old.
+
+    Prices, stock and attributes asked for mean one and the same variant, by whose lowest price the
+    product is sorted.
+    """
     text, page = _words(q), PageRequest(sort, limit, cursor)
 
     async def load() -> bytes | None:
@@ -122,7 +126,10 @@ async def list_products(
     limit: Limit = 20,
     cursor: Cursor = None,
 ) -> Response:
-    """List active products, newest first unless asked otherwise."""
+    """List active products, newest first unless asked otherwise.
+
+    Prices, stock and attributes asked for mean one and the same variant, as in a search.
+    """
     body = await listed(deps.database, narrowed, PageRequest(sort, limit, cursor))
     return _with_next(request, body)
 
