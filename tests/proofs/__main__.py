@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.proofs.fault import Fault
+from tests.proofs.fault import AnyFault
 from tests.proofs.faults.every import FAULTS
 from tests.proofs.rows import ROOT, Row, rows
 from tests.proofs.running import Workshop
@@ -48,7 +48,7 @@ def _require_green(workshop: Workshop, claimed: dict[int, Row]) -> None:
     console.print("all tests pass with nothing broken")
 
 
-def _proven(workshop: Workshop, fault: Fault, claimed: dict[int, Row]) -> set[Claim]:
+def _proven(workshop: Workshop, fault: AnyFault, claimed: dict[int, Row]) -> set[Claim]:
     """Return the claims that the fault bears out."""
     claims = {
         (item, test) for item in fault.items if item in claimed for test in claimed[item].tests
@@ -57,7 +57,7 @@ def _proven(workshop: Workshop, fault: Fault, claimed: dict[int, Row]) -> set[Cl
         failing = workshop.failing(test for _, test in claims)
     noticed = {claim for claim in claims if claim[1] in failing}
     names = ", ".join(str(item) for item in fault.items)
-    console.print(f"{names}: {len(noticed)} of {len(claims)} notice {fault.path}: {fault.new!r}")
+    console.print(f"{names}: {len(noticed)} of {len(claims)} notice {fault}")
     return noticed
 
 

@@ -11,3 +11,22 @@ class Fault:
     path: str
     old: str
     new: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.new!r}"
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaFault:
+    """What is done to a service's migrated database by one statement, and what undoes it."""
+
+    items: tuple[int, ...]
+    service: str
+    breaking: str
+    mending: str
+
+    def __str__(self) -> str:
+        return f"{self.service}: {self.breaking}"
+
+
+AnyFault = Fault | SchemaFault

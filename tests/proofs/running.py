@@ -10,14 +10,16 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import sqlalchemy as sa
 from rich.console import Console
+from sqlalchemy.pool import NullPool
 
 from shop.stack.layout import HOME_VARIABLE, LOCAL, Layout
 from shop.stack.memory import recall_ports
 from shop.stack.native import NativeStack
 from shop.stack.progress import Progress
 from tests.conftest import KEPT_HOME_VARIABLE
-from tests.proofs.fault import Fault
+from tests.proofs.fault import AnyFault, SchemaFault
 
 _NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".local", "__pycache__", "*_cache")
 _FAILED = re.compile(r"^(?:FAILED|ERROR) (tests/[\w/]+\.py::\w+)", re.MULTILINE)
@@ -65,8 +67,12 @@ class Workshop:
         return frozenset(_FAILED.findall(done.stdout)) or frozenset(wanted)
 
     @contextmanager
-    def broken(self, fault: Fault) -> Iterator[None]:
-        """Have the fault in the copy for as long as the block runs."""
+    def broken(self, fault: AnyFault) -> Iterator[None]:
+        """Have the fault in the copy, or in its database, for as long as the block runs."""
+        if isinstance(fault, SchemaFault):
+            with self._broken_schema(fault):
+                yield
+            return
         file = self._tree / fault.path
         text = file.read_text(encoding="utf-8")
         if text.count(fault.old) != 1:
@@ -77,9 +83,23 @@ class Workshop:
         finally:
             shutil.copy(self._root / fault.path, file)
 
+    @contextmanager
+    def _broken_schema(self, fault: SchemaFault) -> Iterator[None]:
+        url = self._stack().database_url(fault.service).replace("asyncmy", "pymysql")
+        engine = sa.create_engine(url, poolclass=NullPool)
+        with engine.connect() as connection:
+            connection.exec_driver_sql(fault.breaking)
+        try:
+            yield
+        finally:
+            with engine.connect() as connection:
+                connection.exec_driver_sql(fault.mending)
+
     def close(self) -> None:
-        """Stop the parts."""
-        ports = recall_ports(self._parts)
-        if ports is not None:
-            layout = replace(Layout.for_tests(self._parts), ports=ports, die_with_parent=False)
-            NativeStack(layout, Progress(Console(quiet=True))).reset()
+        """Stop the parts, if there are any, and delete their data."""
+        self._stack().reset()
+
+    def _stack(self) -> NativeStack:
+        layout = replace(Layout.for_tests(self._parts), die_with_parent=False)
+        ports = recall_ports(self._parts) or layout.ports
+        return NativeStack(replace(layout, ports=ports), Progress(Console(quiet=True)))

@@ -3,9 +3,17 @@
 from itertools import chain
 from typing import Final
 
-from tests.proofs.fault import Fault
-from tests.proofs.faults import caches, deployment, events, stock
+from tests.proofs.fault import AnyFault
+from tests.proofs.faults import caches, deployment, endpoints, events, mails, stock, tables
 
-FAULTS: Final[tuple[Fault, ...]] = tuple(
-    chain(deployment.FAULTS, caches.FAULTS, events.FAULTS, stock.FAULTS)
+FAULTS: Final[tuple[AnyFault, ...]] = tuple(
+    chain(
+        endpoints.FAULTS,
+        mails.FAULTS,
+        tables.FAULTS,
+        deployment.FAULTS,
+        caches.FAULTS,
+        events.FAULTS,
+        stock.FAULTS,
+    )
 )
