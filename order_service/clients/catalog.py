@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -52,7 +52,7 @@ class Catalog:
 
     def __init__(self, http: HttpClient) -> None:
         self._http = http
-        self._sellers: dict[UUID, tuple[Any, UUID | None]] = {}
+        self._sellers: dict[UUID, tuple[datetime, UUID]] = {}
 
     async def quote(self, lines: Sequence[Line]) -> dict[UUID, Quote]:
         """Return prices and stock of what is on sale; other variants are left out."""
@@ -104,7 +104,10 @@ class Catalog:
             raise _error_of(answer)
 
     async def seller_of(self, user_id: UUID) -> UUID | None:
-        """Return the id of the user's store, None where there is none; kept for a minute."""
+        """Return the id of the user's store, kept for a minute; None where there is none.
+
+        That there is none is not kept: a store may be approved at any moment, and anybody may ask.
+        """
         known = self._sellers.get(user_id)
         if known is not None and known[0] > now():
             return known[1]
@@ -113,7 +116,9 @@ class Catalog:
         )
         if answer.status not in (_OK, _NOT_FOUND):
             raise _error_of(answer)
-        seller_id = UUID(answer.json()["id"]) if answer.status == _OK else None
+        if answer.status == _NOT_FOUND:
+            return None
+        seller_id = UUID(answer.json()["id"])
         self._sellers[user_id] = (now() + _SELLER_KNOWN_FOR, seller_id)
         return seller_id
 

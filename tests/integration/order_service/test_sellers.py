@@ -250,6 +250,17 @@ async def test_anothers_list_looks_like_none_and_the_shop_may_read_it(shop: Open
     assert shops.json()["items"][0]["userId"] is None
 
 
+async def test_a_store_that_was_just_opened_is_known_at_once(shop: OpenShop) -> None:
+    seller, store_id = shop.somebody(Role.SELLER), str(uuid4())
+    path = f"/api/sellers/{store_id}/orders"
+
+    before = await seller.request("GET", path)
+    shop.neighbours.sellers[seller.user_id] = store_id
+    after = await seller.request("GET", path)
+
+    assert (before.status_code, after.status_code) == (404, 200)
+
+
 async def test_a_sellers_list_costs_the_same_statements_however_long_it_is(shop: OpenShop) -> None:
     store = a_store(shop)
 
