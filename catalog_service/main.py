@@ -32,6 +32,7 @@ from common_lib.cache import create_redis
 from common_lib.database import Database
 from common_lib.http_client import HttpClient
 from common_lib.locks import RedisLock
+from common_lib.pools import ensure_pools_fit
 from common_lib.runtime import Check, background, create_app, serve
 from common_lib.settings.start import told_plainly
 
@@ -149,6 +150,7 @@ def new_batcher(
 def main() -> None:
     with told_plainly():
         settings = Settings()
+        ensure_pools_fit(settings)
         serve(build_app(settings), settings)
 
 

@@ -26,6 +26,7 @@ from common_lib.consumer import Consumer, prune_inbox
 from common_lib.database import Database
 from common_lib.http_client import HttpClient
 from common_lib.outbox import Relay
+from common_lib.pools import ensure_pools_fit
 from common_lib.runtime import Check, Worker, every, run_worker
 from common_lib.settings.start import told_plainly
 
@@ -144,6 +145,7 @@ def search_components(
 def main() -> None:
     with told_plainly():
         settings = WorkerSettings()
+        ensure_pools_fit(settings)
         run_worker(settings, "catalog-worker", lambda: build(settings))
 
 

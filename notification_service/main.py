@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from common_lib.auth import KeyRing, ServiceTokens, authentication
 from common_lib.cache import create_redis
 from common_lib.database import Database
+from common_lib.pools import ensure_pools_fit
 from common_lib.runtime import Check, create_app, serve
 from common_lib.settings.start import told_plainly
 from notification_service import api
@@ -40,6 +41,7 @@ def build_app(settings: Settings) -> FastAPI:
 def main() -> None:
     with told_plainly():
         settings = Settings()
+        ensure_pools_fit(settings)
         serve(build_app(settings), settings)
 
 

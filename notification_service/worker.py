@@ -9,6 +9,7 @@ from common_lib.bus import Bus
 from common_lib.consumer import Consumer
 from common_lib.database import Database
 from common_lib.http_client import HttpClient
+from common_lib.pools import ensure_pools_fit
 from common_lib.runtime import Check, Worker, every, run_worker
 from common_lib.settings.start import told_plainly
 from notification_service.clients import MailSender, People
@@ -55,6 +56,7 @@ async def build(settings: Settings) -> AsyncIterator[Worker]:
 def main() -> None:
     with told_plainly():
         settings = Settings()
+        ensure_pools_fit(settings)
         run_worker(settings, "notification-worker", lambda: build(settings))
 
 

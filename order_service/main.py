@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from common_lib.auth import KeyRing, KeySource, ServiceTokens, authentication
+from common_lib.pools import ensure_pools_fit
 from common_lib.runtime import Check, create_app, serve
 from common_lib.settings.start import told_plainly
 from order_service.api import ROUTERS, ROUTES
@@ -37,6 +38,7 @@ def build_app(settings: Settings, *, keys: KeySource | None = None) -> FastAPI:
 def main() -> None:
     with told_plainly():
         settings = Settings()
+        ensure_pools_fit(settings)
         serve(build_app(settings), settings)
 
 

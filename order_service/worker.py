@@ -9,6 +9,7 @@ from common_lib.bus import Bus
 from common_lib.clock import now
 from common_lib.consumer import Consumer, prune_inbox
 from common_lib.outbox import Relay
+from common_lib.pools import ensure_pools_fit
 from common_lib.runtime import Check, Worker, every, run_worker
 from common_lib.settings.start import told_plainly
 from order_service.consumers import QUEUE, cart_events
@@ -68,6 +69,7 @@ def _worker(settings: WorkerSettings, cases: UseCases, bus: Bus) -> Worker:
 def main() -> None:
     with told_plainly():
         settings = WorkerSettings()
+        ensure_pools_fit(settings)
         run_worker(settings, "order-worker", lambda: build(settings))
 
 

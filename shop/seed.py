@@ -18,7 +18,8 @@ from sqlalchemy import func, select, text
 from sqlalchemy.dialects.mysql import insert
 from sqlalchemy.exc import ProgrammingError
 
-from common_lib.database import Database, WriteSession, error_code
+from common_lib.database import Database, WriteSession
+from common_lib.driver_errors import error_code
 from common_lib.errors import Unavailable
 from common_lib.settings import DatabaseSettings, Profile
 from shop import stocking

@@ -22,6 +22,7 @@ from common_lib.auth import (
 from common_lib.cache import create_redis
 from common_lib.database import Database
 from common_lib.http_client import HttpClient
+from common_lib.pools import ensure_pools_fit
 from common_lib.runtime import Check, create_app, serve
 from common_lib.settings.start import told_plainly
 from user_service.api import ROUTERS
@@ -258,6 +259,7 @@ async def _look_for_dev_logins(settings: Settings) -> None:
 def main() -> None:
     with told_plainly():
         settings = Settings()
+        ensure_pools_fit(settings)
         if settings.is_production:
             asyncio.run(_look_for_dev_logins(settings))
         serve(build_app(settings), settings)

@@ -8,6 +8,7 @@ from common_lib.bus import Bus
 from common_lib.cache import create_redis
 from common_lib.database import Database
 from common_lib.outbox import Relay
+from common_lib.pools import ensure_pools_fit
 from common_lib.runtime import Check, Worker, every, run_worker
 from common_lib.settings.start import told_plainly
 from user_service.services import old_sessions, one_time_tokens
@@ -54,6 +55,7 @@ async def build(settings: Settings) -> AsyncIterator[Worker]:
 def main() -> None:
     with told_plainly():
         settings = Settings()
+        ensure_pools_fit(settings)
         run_worker(settings, "user-worker", lambda: build(settings))
 
 

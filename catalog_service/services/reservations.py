@@ -28,11 +28,11 @@ from common_lib.database import (
     TRANSACTION_ATTEMPTS,
     Database,
     WriteSession,
-    is_connection_lost,
     is_duplicate_key,
     is_lock_conflict,
     is_null_refused,
 )
+from common_lib.driver_errors import is_connection_lost
 from common_lib.errors import CommitUnknown, Unavailable
 from common_lib.outbox import enqueue
 

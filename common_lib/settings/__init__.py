@@ -161,6 +161,10 @@ class DatabaseSettings(ServiceSettings):
     database_read_urls: UrlList = ()
     database_pool_size: int = 16
     database_max_overflow: int = 8
+    # How long a request waits for a connection when all are in use.
+    database_pool_timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
+    # How many processes share the server: with their pools they must fit into its max_connections.
+    database_processes: Annotated[int, Field(ge=1)] = 2
 
     def production_faults(self) -> Iterator[str]:
         yield from super().production_faults()

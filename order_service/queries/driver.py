@@ -9,7 +9,7 @@ from typing import Any
 
 from asyncmy.errors import IntegrityError, MySQLError
 
-from common_lib.database import is_connection_lost
+from common_lib.driver_errors import is_connection_lost
 
 Row = tuple[Any, ...]
 

@@ -66,6 +66,13 @@ def database_url(layout: Layout, secrets: Secrets, service: str) -> str:
     return f"mysql+asyncmy://{account}@{address}/{SERVICES[service].database}"
 
 
+def database_processes(layout: Layout, service: str) -> int:
+    """Count the processes that share a service's database server: web, worker, and twins."""
+    sharing = set(SERVICES) if layout.single_mysql else {service}
+    twins = [name for name in layout.twins if original(name).removesuffix("-worker") in sharing]
+    return 2 * len(sharing) + len(twins)
+
+
 def wiring(layout: Layout, secrets: Secrets, name: str) -> dict[str, str]:
     """Return what ties the process to this stack, whatever the caller's environment says."""
     return {
@@ -140,6 +147,7 @@ def _own(layout: Layout, secrets: Secrets, name: str) -> dict[str, str]:
     if service in SERVICES:
         own["SHOP_DATABASE_URL"] = database_url(layout, secrets, service)
         own["SHOP_DATABASE_READ_URLS"] = ""
+        own["SHOP_DATABASE_PROCESSES"] = str(database_processes(layout, service))
     if name == "gateway":
         own["SHOP_METRICS_PORT"] = str(layout.ports.gateway_metrics)
         own["SHOP_LIVE_SETTINGS_PATH"] = LIVE_SETTINGS_PATH if layout.profile == "dev" else ""

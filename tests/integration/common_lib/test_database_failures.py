@@ -10,7 +10,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 
-from common_lib.database import Database, WriteSession, is_connection_lost, is_lock_conflict
+from common_lib.database import Database, WriteSession, is_lock_conflict
+from common_lib.driver_errors import is_connection_lost
 from common_lib.errors import CommitUnknown, Unavailable
 from shop.stack.native import NativeStack
 from tests.conftest import settings_for
