@@ -60,9 +60,16 @@ class Forbidden(DomainError):
 
 
 class Unavailable(DomainError):
+    """Not now: it always says when to come back, in a second unless told otherwise."""
+
     code = "unavailable"
     title = "A part that is needed does not answer"
     is_retryable = True
+    # Set where what was asked for may have been done all the same.
+    is_outcome_unknown = False
+
+    def __init__(self, detail: str = "", *, retry_after_s: float = 1.0, **details: Any) -> None:
+        super().__init__(detail, retry_after_s=retry_after_s, **details)
 
 
 class StaleVersion(Conflict):
@@ -86,4 +93,5 @@ class CommitUnknown(Unavailable):
     """
 
     code = "commit_unknown"
+    is_outcome_unknown = True
     title = "The outcome of the last write is not known yet"

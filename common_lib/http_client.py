@@ -132,9 +132,10 @@ def _never_left(error: BaseException | None) -> bool:
 class HttpClient:
     """A pool of connections to one service, which may have several addresses.
 
-    `request` raises Unavailable (CircuitOpen, CallTimedOut among them) when no answer came; an
-    answer of any status is returned. What did not leave is tried at each address; idempotent calls
-    are repeated once, elsewhere if possible.
+    `request` raises Unavailable (CircuitOpen, CallTimedOut among them) when no answer came, with
+    `is_outcome_unknown` where the request may have arrived; an answer of any status is returned.
+    What did not leave is tried at each address; idempotent calls are repeated once, elsewhere if
+    possible.
     """
 
     def __init__(
@@ -172,16 +173,23 @@ class HttpClient:
         ends_at = self._end(timeout_s or self._timeout_s)
         self._retry_credit = min(_RETRY_BURST, self._retry_credit + RETRY_BUDGET)
         tried: list[str] = []
-        is_repeated = False
+        is_repeated = has_left = False
         while True:
-            address = self._next_address(tried)
             try:
-                return await self._once(address, call, self._left(ends_at))
-            except CallTimedOut:
+                address = self._next_address(tried)
+                left_s = self._left(ends_at)
+            except Unavailable as error:
+                error.is_outcome_unknown = has_left
+                raise
+            try:
+                return await self._once(address, call, left_s)
+            except CallTimedOut as error:
+                error.is_outcome_unknown = True
                 raise
             except Unavailable as error:
                 tried.append(address)
                 never_left = _never_left(error.__cause__)
+                error.is_outcome_unknown = has_left = has_left or not never_left
                 # To ask the next address for what the last one never saw is no repetition.
                 if never_left and len(tried) < len(self._base_urls):
                     continue

@@ -9,8 +9,10 @@ from opentelemetry.trace import SpanKind
 from prometheus_client import Counter
 from starlette.types import Receive, Scope, Send
 
+from common_lib.admission import Limiter, Overloaded, kind_of
 from common_lib.auth import SAFE_METHODS
-from common_lib.errors import DomainError, NotFound, Unavailable
+from common_lib.errors import DomainError, NotFound
+from common_lib.http_client import CallTimedOut
 from common_lib.problems import BodyTooLarge, UnsupportedMediaType
 from common_lib.telemetry import bound_trace, current_trace, flow_step
 from gateway import auth, bodies
@@ -35,13 +37,11 @@ log = structlog.get_logger(__name__)
 _IDEMPOTENT: Final = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
 _WITH_JSON: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _SAMPLED: Final = b"-01"
+# A body of this size is read before it is refused: to refuse it unread costs the connection.
+_SMALL_BODY_BYTES: Final = 16 * 1024
+_UNAVAILABLE: Final = 503
 
 SHED = Counter("gateway_shed_total", "Requests refused because too many were in flight")
-
-
-class Overloaded(Unavailable):
-    code = "overloaded"
-    title = "Too many requests are in flight"
 
 
 class Exchange:
@@ -132,6 +132,11 @@ class Exchange:
             await self._reply.allow_origin()
             return
         route = self._check_shape()
+        limiter = self._gateway.admission_to(
+            route.upstream, kind_of(self._method, self._scope["path"])
+        )
+        if limiter.is_full():
+            await self._refuse_overload(limiter)
         await self._admit(route)
         if is_order:
             flow_step(2, self._elapsed_ms())
@@ -139,7 +144,7 @@ class Exchange:
             await self._pass_file(route)
             return
         body = await self._read_body() if self._head.has_body else b""
-        connection = await self._forward(route, body)
+        connection = await self._forward(route, body, limiter)
         if is_order:
             flow_step(3, self._elapsed_ms())
         await self._reply.relay(connection, route.prefix)
@@ -218,16 +223,47 @@ class Exchange:
 
     async def _read_body(self) -> bytes:
         settings = self._gateway.settings
-        return await bodies.read_whole(
+        body = await bodies.read_whole(
             self._receive, settings.max_body_bytes, settings.body_timeout_s
         )
+        self._reply.is_body_read = True
+        return body
 
-    async def _forward(self, route: Route, body: bytes) -> Connection:
+    async def _refuse_overload(self, limiter: Limiter) -> None:
+        """Refuse at the door, before anything is asked of anybody."""
+        SHED.inc()
+        length = self._head.content_length
+        if self._head.has_body and length is not None and length <= _SMALL_BODY_BYTES:
+            await self._read_body()
+        raise limiter.refusal()
+
+    async def _forward(self, route: Route, body: bytes, limiter: Limiter) -> Connection:
+        """Pass the request on, if there is a place for it, and wait for the answer's head."""
+        try:
+            entered_at = limiter.enter()
+        except Overloaded:
+            SHED.inc()
+            raise
+        try:
+            call = self._call(body)
+            connection = await self._gateway.upstreams[route.upstream].exchange(call, self._client)
+        except CallTimedOut:
+            # A client in a hurry says nothing about the service.
+            is_patient = self._timeout_s() == self._gateway.settings.upstream_timeout_s
+            limiter.leave(entered_at, was_refused=is_patient)
+            raise
+        except BaseException:
+            limiter.abandon()
+            raise
+        limiter.leave(entered_at, was_refused=connection.status == _UNAVAILABLE)
+        return connection
+
+    def _call(self, body: bytes) -> Call:
         timeout_s = self._timeout_s()
         length = b""
         if body or self._method in _WITH_JSON:
             length = b"content-length: %d\r\n" % len(body)
-        call = Call(
+        return Call(
             self._first_line(),
             self._head_for_upstream(timeout_s, length) + body,
             self._loop.time() + timeout_s,
@@ -235,7 +271,6 @@ class Exchange:
             is_head_request=self._method == "HEAD",
             is_patient=timeout_s == self._gateway.settings.upstream_timeout_s,
         )
-        return await self._gateway.upstreams[route.upstream].exchange(call, self._client)
 
     async def _pass_file(self, route: Route) -> None:
         """Send a file on while it comes, then its answer back; that may come before its end."""

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from common_lib import admission
+from common_lib.admission import BOUNDS, Kind
 from common_lib.auth import TokenVerifier
 from gateway import auth
 from gateway.answers import Cors
@@ -26,3 +28,13 @@ class Gateway:
         self.limiter = limiter
         self.cors = Cors(settings.cors_origins)
         self.in_flight = 0
+        # Per upstream and kind of work, so that none takes the places of another.
+        self._admissions: dict[tuple[str, Kind], admission.Limiter] = {
+            (upstream, kind): admission.Limiter(f"{upstream}.{kind.value}", bounds)
+            for upstream in upstreams
+            for kind, bounds in BOUNDS.items()
+            if kind is not Kind.INTERNAL
+        }
+
+    def admission_to(self, upstream: str, kind: Kind) -> admission.Limiter:
+        return self._admissions[upstream, kind]

@@ -29,6 +29,7 @@ class Reply:
         "_send",
         "client",
         "head",
+        "is_body_read",
         "is_personal",
         "method",
         "request_id",
@@ -49,6 +50,8 @@ class Reply:
         self.verdict: Verdict | None = None
         # Whether a token opened what is answered.
         self.is_personal = False
+        # Whether the request's body was read to its end.
+        self.is_body_read = False
         # Zero until an answer has begun.
         self.status = 0
 
@@ -187,7 +190,7 @@ class Reply:
     def _is_body_unread(self, error: DomainError) -> bool:
         if isinstance(error, (BodyTooLarge, RequestTimedOut, BadFraming, MethodNotAllowed)):
             return True
-        return self.head.has_body
+        return self.head.has_body and not self.is_body_read
 
     async def _linger(self) -> None:
         """Read what the client still sends: closing at once would reset the answer away."""

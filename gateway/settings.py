@@ -34,7 +34,7 @@ class GatewaySettings(ServiceSettings):
 
     max_header_bytes: int = 16 * 1024
     header_timeout_s: float = 10.0
-    max_in_flight: int = 1024
+    max_in_flight: int = 4096
     # The catalog reads the same variable.
     import_max_bytes: Annotated[int, Field(gt=0)] = 10 * 1024 * 1024
 

@@ -36,6 +36,8 @@ class Settings(DatabaseSettings):
     free_shipping_basis: FreeShippingBasis = FreeShippingBasis.BEFORE_DISCOUNT
 
     cart_ttl_s: PositiveInt = 24 * 60 * 60
+    # An attempt that ended between stock and order is given back its stock after so long.
+    unfinished_order_grace_s: Annotated[float, Field(gt=0, le=900)] = 15.0
     cart_quote_ttl_s: PositiveInt = 30
     # Redis alone holds the carts: what is a copy elsewhere is waited for a tenth as long.
     cart_redis_timeout_s: Annotated[float, Field(gt=0, le=10)] = 1.0

@@ -24,6 +24,7 @@ from catalog_service.models.reservations import (
     ReserveCommand,
 )
 from catalog_service.services.sold_out import FindKnown, SoldOut
+from common_lib.awaited import NobodyWaits, Wait, current_wait
 from common_lib.errors import DomainError, Unavailable
 
 log = structlog.get_logger(__name__)
@@ -91,6 +92,13 @@ class Limits:
 class _Waiter:
     command: ReserveCommand
     answer: "asyncio.Future[tuple[HeldStock, Timings]]"
+    wait: Wait
+
+    def is_wanted(self) -> bool:
+        """Tell whether to begin; who no longer waits is told that nothing was."""
+        if not self.answer.done() and self.wait.is_over():
+            self.answer.set_exception(NobodyWaits())
+        return not self.answer.done()
 
 
 class _Lease:
@@ -169,7 +177,7 @@ class ReservationBatcher:
         if queue is None:
             queue = self._queues[command.queue_key] = deque()
             self._start_leader(command.queue_key, queue)
-        queue.append(_Waiter(command, answer))
+        queue.append(_Waiter(command, answer, current_wait()))
         return await answer
 
     def waiting(self, variant_id: UUID) -> int:
@@ -233,7 +241,7 @@ class ReservationBatcher:
     def _take(self, queue: deque[_Waiter]) -> list[_Waiter]:
         size = min(len(queue), self._limits.batch_size)
         taken = [queue.popleft() for _ in range(size)]
-        return [waiter for waiter in taken if not waiter.answer.done()]
+        return [waiter for waiter in taken if waiter.is_wanted()]
 
     def _settle(
         self, waiters: Sequence[_Waiter], result: BatchResult, lock_ms: float | None

@@ -23,8 +23,10 @@ from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from common_lib import problems, telemetry
+from common_lib.awaited import EXTENSION, caller
 from common_lib.errors import Unavailable
 from common_lib.http_client import deadline
+from common_lib.runtime.admission import Admission
 from common_lib.runtime.documents import DescribedApp
 from common_lib.runtime.draining import DRAINING, Drain, DrainingProtocol, Server
 from common_lib.runtime.head import HeadLikeGet
@@ -102,6 +104,7 @@ def create_app(
     app.state.settings = settings
     app.state.checks = {}
     problems.install(app, base_url=settings.problem_base_url)
+    app.add_middleware(Admission, problem_base_url=settings.problem_base_url)
     app.add_middleware(DeadlineMiddleware)
     app.add_middleware(HeadLikeGet)
     app.add_middleware(telemetry.TelemetryMiddleware)
@@ -111,13 +114,21 @@ def create_app(
 
 
 class DeadlineMiddleware:
-    """Take over the caller's remaining time (X-Request-Timeout-Ms) for our own outgoing calls."""
+    """Take over the caller's remaining time (X-Request-Timeout-Ms), and whether it is still there.
+
+    Our own outgoing calls end with it; what is costly is not begun after it (`common_lib.awaited`).
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        left_s = _time_left_s(scope) if scope["type"] == "http" else None
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        # Not reset at the end: a request has a task of its own.
+        caller.set(scope.get("extensions", {}).get(EXTENSION))
+        left_s = _time_left_s(scope)
         if left_s is None:
             await self.app(scope, receive, send)
             return

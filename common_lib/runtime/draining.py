@@ -19,6 +19,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from common_lib.awaited import EXTENSION, Caller
 from common_lib.sockets import has_news, ignore_new_connections, is_readable
 
 log = structlog.get_logger(__name__)
@@ -59,6 +60,19 @@ class DrainingProtocol(HttpToolsProtocol):
 
     server_state: DrainingState
     _rests_since: float | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.caller = Caller()
+        self._told: dict[str, Any] = {EXTENSION: self.caller}
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope["extensions"] = self._told
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.caller.is_gone = True
+        super().connection_lost(exc)
 
     def on_headers_complete(self) -> None:
         super().on_headers_complete()

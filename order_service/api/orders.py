@@ -48,7 +48,7 @@ from order_service.schemas.orders import (
     StatusPatch,
     Timeline,
 )
-from order_service.services.placing import Placed
+from order_service.services.attempts import Placed
 from order_service.services.views import Seen, document
 from order_service.services.wiring import UseCases
 

@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
+from common_lib.admission import Overloaded
+from common_lib.awaited import NobodyWaits
 from common_lib.clock import now
 from common_lib.errors import Conflict, DomainError, FieldError, Rejected, Unavailable
 from common_lib.http_client import Answer, HttpClient
@@ -15,6 +17,8 @@ from order_service.models.records import Line, Reservation, ReservedLine
 
 _OK: Final = 200
 _NOT_FOUND: Final = 404
+# What the catalog answers where it did not begin.
+_NOT_BEGUN: Final = frozenset({Overloaded.code, NobodyWaits.code})
 _SELLER_KNOWN_FOR: Final = timedelta(seconds=60)
 
 
@@ -158,7 +162,9 @@ def _reservation(body: Mapping[str, Any]) -> Reservation:
 def _error_of(answer: Answer) -> DomainError:
     """Return the catalog's refusal in our own words."""
     if answer.status not in (400, 404, 409, 422):
-        return Unavailable("the catalog does not answer", retry_after_s=1)
+        error = Unavailable("the catalog does not answer", retry_after_s=1)
+        error.is_outcome_unknown = _code_of(answer) not in _NOT_BEGUN
+        return error
     document = answer.json()
     code = document.get("code", "")
     if code == InsufficientStock.code:
@@ -168,6 +174,14 @@ def _error_of(answer: Answer) -> DomainError:
     if answer.status == 409:  # noqa: PLR2004
         return ReservationClosed()
     return UnknownVariant(errors=_field_errors(document), items=document.get("items", []))
+
+
+def _code_of(answer: Answer) -> str:
+    """Return the code of a problem document; what stands before a service may answer otherwise."""
+    try:
+        return str(answer.json()["code"])
+    except (ValueError, TypeError, KeyError):
+        return ""
 
 
 def _field_errors(document: Mapping[str, Any]) -> list[FieldError]:

@@ -7,23 +7,25 @@ row is the commit decision; nothing is released while the outcome is unknown.
 import asyncio
 import random
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import orjson
 import structlog
 from redis.asyncio import Redis
 
+from common_lib.admission import Overloaded
+from common_lib.awaited import ensure_awaited
 from common_lib.cache import REDIS_FAILURES
 from common_lib.clock import now
 from common_lib.crash_points import crash_point
 from common_lib.database import Database
 from common_lib.errors import CommitUnknown, Conflict, DomainError, NotFound, Rejected, Unavailable
 from common_lib.idempotency import (
-    IdempotencyKeyReused,
     KeyState,
     fingerprint,
 )
@@ -43,8 +45,17 @@ from order_service.queries.placing import (
     Verdict,
 )
 from order_service.schemas.enums import PaymentMethod
-from order_service.schemas.orders import OrderItemIn, PlaceOrder
-from order_service.services.carts import CartContent, Carts, QuantityTooLarge
+from order_service.schemas.orders import PlaceOrder
+from order_service.services.attempts import (
+    UNKNOWN_REQUEST,
+    Attempt,
+    OrderAborted,
+    Placed,
+    merged,
+    placed_by,
+    replay,
+)
+from order_service.services.carts import CartContent, Carts
 from order_service.services.coupon_rules import rule_of, still_usable
 from order_service.services.drafting import (
     Terms,
@@ -61,6 +72,7 @@ from order_service.services.pricing import (
     check_expected,
     price,
 )
+from order_service.services.unfinished import Unfinished
 from order_service.services.waking import PAYMENT_WAKE_CHANNEL
 from order_service.settings import Settings
 
@@ -69,47 +81,15 @@ log = structlog.get_logger(__name__)
 ROUTE: Final = "POST /api/orders"
 _DECIDE_ATTEMPTS: Final = 12
 _LONGEST_PAUSE_S: Final = 0.01
+# The admission before it keeps the queue short; this ends what no deadline ends.
+_LONGEST_WAIT_S: Final = 10.0
 # What a reservation may meet after it was made, and what then gives it back.
 _KNOWN_FAILURES: Final = (Conflict, Rejected, NotFound)
-_UNKNOWN_REQUEST: Final = bytes(32)
 
 
 class TooManyOpenOrders(Conflict):
     code = "too_many_open_orders"
     title = "Pay or cancel an open order first"
-
-
-class OrderAborted(Rejected):
-    """The stored answer of a key whose attempt died before it could be decided."""
-
-    code = "order_aborted"
-    title = "The attempt with this key did not finish; its stock was given back"
-
-
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """An answer ready to be sent; `decision` is None where an earlier answer is replayed."""
-
-    status: int
-    body: bytes
-    order_id: UUID | None
-    is_replay: bool
-    decision: Decision | None = None
-    cart: CartContent | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One try to place an order: who, with which key, asking for what."""
-
-    user_id: UUID
-    key: str
-    print_: bytes
-    request: PlaceOrder
-
-    @property
-    def reservation_id(self) -> UUID:
-        return reservation_id_of(self.user_id, self.key)
 
 
 class Placing:
@@ -133,6 +113,9 @@ class Placing:
         self._users = users
         self._carts = carts
         self._settings = settings
+        self._unfinished = Unfinished(self._let_go, grace_s=settings.unfinished_order_grace_s)
+        # Fewer than the pool keeps: who looks, reads or pays finds a connection, too.
+        self._seats = asyncio.Semaphore(max(1, settings.database_pool_size * 3 // 4))
         self._tariff = Tariff.of(settings)
         self._terms = Terms(
             provider=settings.payment_provider,
@@ -179,27 +162,79 @@ class Placing:
         Returns what holds; repeating it is safe. Raises Unavailable when nothing is known.
         """
         error = OrderAborted("send the order again with a new idempotency key")
-        await self._write_aborted(user_id, key, _UNKNOWN_REQUEST, error)
+        await self._write_aborted(user_id, key, UNKNOWN_REQUEST, error)
         outcome = await sql.outcome_of(self._database, user_id, key)
         if outcome is None:
             raise Unavailable("the outcome is not known yet", retry_after_s=1)
         return outcome
+
+    async def close(self) -> None:
+        await self._unfinished.close()
+
+    def unfinished(self) -> int:
+        """Count the attempts that will be decided and given back unless they are made again."""
+        return len(self._unfinished)
+
+    async def _let_go(self, user_id: UUID, key: str) -> None:
+        """Decide an attempt that nobody finished and give its stock back; PLACED stays PLACED."""
+        outcome = await self.abort(user_id, key)
+        if outcome.state is KeyState.ABORTED:
+            await self._catalog.release(reservation_id_of(user_id, key), OrderAborted.code)
 
     async def _place_anew(self, attempt: Attempt, before: LookBefore) -> Placed:
         coupon = self._usable_coupon(attempt, before)
         self._check_slots(attempt, before)
         wish = await self._wish(attempt, coupon)
         lines, cart = await self._lines(attempt)
-        try:
-            reservation = await self._reserve(attempt, lines)
-        except ReservationClosed:
+        async with self._seat(attempt):
+            placed = await self._take_and_write(attempt, wish, lines, before)
+        if isinstance(placed, ReservationClosed):
             # Given back by the sweeper or by a request beside us: its answer is stored.
             return await self._replay_decided(attempt)
-        try:
-            placed = await self._decide(attempt, wish, reservation, before)
-        except _KNOWN_FAILURES as error:
-            return await self._give_up(attempt, error)
+        if isinstance(placed, DomainError):
+            return await self._give_up(attempt, placed)
         return replace(placed, cart=cart)
+
+    @asynccontextmanager
+    async def _seat(self, attempt: Attempt) -> AsyncIterator[None]:
+        """Wait for a place among those who hold a connection. Raises Overloaded, NobodyWaits."""
+        try:
+            async with asyncio.timeout(_LONGEST_WAIT_S):
+                await self._seats.acquire()
+        except TimeoutError:
+            raise Overloaded("no connection to the database came free") from None
+        try:
+            ensure_awaited()
+            self._unfinished.forget(attempt.user_id, attempt.key)
+            yield
+        except Unavailable as error:
+            if error.is_outcome_unknown:
+                self._unfinished.note(attempt.user_id, attempt.key)
+            raise
+        finally:
+            self._seats.release()
+
+    async def _take_and_write(
+        self, attempt: Attempt, wish: Wish, lines: Sequence[Line], before: LookBefore
+    ) -> Placed | DomainError:
+        """Run TX1, then TX2 on a connection that was there before TX1 took anything.
+
+        Returns what refuses the order after stock was held, to be decided. Raises what refused it
+        before, and Unavailable: whatever is held then is let go of soon, unless a retry takes it.
+        """
+        async with self._database.driver() as connection:
+            try:
+                reservation = await self._reserve(attempt, lines)
+            except ReservationClosed as error:
+                return error
+            try:
+                ensure_awaited()
+                return await self._decide(connection, attempt, wish, reservation, before)
+            except _KNOWN_FAILURES as error:
+                return error
+            except Unavailable as error:
+                error.is_outcome_unknown = True  # the stock is held, whatever became of TX2
+                raise
 
     async def _wish(self, attempt: Attempt, coupon: CouponRule | None) -> Wish:
         request = attempt.request
@@ -247,7 +282,12 @@ class Placing:
         return reservation
 
     async def _decide(
-        self, attempt: Attempt, wish: Wish, reservation: Reservation, before: LookBefore
+        self,
+        connection: Any,
+        attempt: Attempt,
+        wish: Wish,
+        reservation: Reservation,
+        before: LookBefore,
     ) -> Placed:
         """Run TX2 until it is decided; a verdict that new facts can mend is tried again."""
         totals = price(reservation.lines, self._tariff, wish.coupon)
@@ -256,9 +296,9 @@ class Placing:
         for attempts in range(_DECIDE_ATTEMPTS):
             slot = self._free_slot(before) if is_unpaid else None
             decision = draft(wish, reservation, totals, self._terms, slot)
-            verdict = await self._transact(decision)
+            verdict = await self._transact(connection, decision)
             if verdict is Verdict.PLACED:
-                return _placed(decision)
+                return placed_by(decision)
             # Those who met once must not meet in step again.
             await asyncio.sleep(random.uniform(0, _LONGEST_PAUSE_S) * attempts)
             before = await self._look_again(attempt, verdict)
@@ -267,21 +307,24 @@ class Placing:
             wish = replace(wish, coupon=still_usable(wish.coupon, verdict, before))
         raise Unavailable("the order could not be written now", retry_after_s=1)
 
-    async def _transact(self, decision: Decision) -> Verdict | None:
-        """Run TX2 once; None when the connection broke in the COMMIT and nobody knows yet."""
+    async def _transact(self, connection: Any, decision: Decision) -> Verdict | None:
+        """Run TX2 once; None when the connection broke in the COMMIT and nobody knows yet.
+
+        A connection that broke before is replaced, then and later.
+        """
         crash_point("order.before_tx2")
         started = time.perf_counter()
         try:
-            async with self._database.driver() as connection:
-                verdict = await sql.decide(connection, decision)
-                if verdict is not Verdict.PLACED:
-                    await connection.rollback()
-                    return verdict
-                crash_point("order.tx2_before_commit")
-                await sql.commit(connection)
+            if connection.connected:
+                verdict = await sql.write(connection, decision)
+            else:
+                async with self._database.driver() as another:
+                    verdict = await sql.write(another, decision)
         except CommitUnknown:
             log.warning("order.commit_unknown", order_id=str(decision.order.id))
             return None
+        if verdict is not Verdict.PLACED:
+            return verdict
         crash_point("order.tx2_after_commit")
         flow_step(9, (time.perf_counter() - started) * 1000, order_id=str(decision.order.id))
         return Verdict.PLACED
@@ -346,31 +389,3 @@ class Placing:
         first = random.randrange(limit)
         slots = ((first + step) % limit + 1 for step in range(limit))
         return next(slot for slot in slots if slot not in before.taken_slots)
-
-
-def replay(outcome: StoredOutcome, print_: bytes) -> Placed:
-    """Return the stored answer. Raises IdempotencyKeyReused for another request's key."""
-    if outcome.fingerprint not in (print_, _UNKNOWN_REQUEST):
-        raise IdempotencyKeyReused
-    order_id = outcome.subject_id if outcome.state is KeyState.PLACED else None
-    return Placed(outcome.status, outcome.body, order_id, is_replay=True)
-
-
-def merged(items: Sequence[OrderItemIn], max_quantity: int) -> list[Line]:
-    """Return one line per variant, in the order they were first named. Raises QuantityTooLarge."""
-    quantities: dict[UUID, int] = {}
-    for item in items:
-        quantities[item.variant_id] = quantities.get(item.variant_id, 0) + item.quantity
-    if max(quantities.values()) > max_quantity:
-        raise QuantityTooLarge(limit=max_quantity)
-    return [Line(variant_id, quantity) for variant_id, quantity in quantities.items()]
-
-
-def _placed(decision: Decision) -> Placed:
-    return Placed(
-        decision.response_status,
-        decision.response_body,
-        decision.order.id,
-        is_replay=False,
-        decision=decision,
-    )

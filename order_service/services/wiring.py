@@ -62,7 +62,9 @@ async def use_cases(settings: Settings, services: ServiceTokens) -> AsyncIterato
     carts = create_redis(settings.redis_url, timeout_s=settings.cart_redis_timeout_s)
     clients = _clients(settings, services)
     try:
-        yield _wire(settings, database, (redis, carts), clients)
+        cases = _wire(settings, database, (redis, carts), clients)
+        yield cases
+        await cases.placing.close()
     finally:
         await clients.close()
         await carts.aclose()

@@ -45,6 +45,13 @@ class Neighbours:
     quotes: int = 0
     contacts: int = 0
     is_catalog_down: bool = False
+    # The code of the 503 that the catalog answers before it begins.
+    refuses_with: str | None = None
+    # So many answers about reservations are lost after the stock was taken.
+    loses_answers: int = 0
+    reserve_calls: int = 0
+    time_left_ms: int = 0
+    on_contact: Callable[[], Any] | None = None
     on_reserved: Callable[[], Any] | None = None
 
     def sell(self, *, price: int = 50_000, stock: int = 1000, **more: Any) -> str:
@@ -73,8 +80,11 @@ class Neighbours:
         )
 
     async def _reserve(self, request: Request) -> Response:
-        if self.is_catalog_down:
-            return _answer(503, {"code": "unavailable"})
+        self.reserve_calls += 1
+        self.time_left_ms = int(request.headers["x-request-timeout-ms"])
+        refusal_code = "unavailable" if self.is_catalog_down else self.refuses_with
+        if refusal_code is not None:
+            return _answer(503, {"code": refusal_code})
         body = await request.json()
         hold = self.holds.get(body["reservationId"])
         if hold is None:
@@ -88,6 +98,9 @@ class Neighbours:
             return _answer(422, {"code": "idempotency_key_reused"})
         if self.on_reserved is not None:
             await self.on_reserved()
+        if self.loses_answers:
+            self.loses_answers -= 1
+            return _answer(502, {})
         return _answer(200, hold.answer)
 
     def _refusal(self, items: list[dict[str, Any]]) -> Response | None:
@@ -150,6 +163,8 @@ class Neighbours:
 
     async def _contact(self, request: Request) -> Response:
         self.contacts += 1
+        if self.on_contact is not None:
+            await self.on_contact()
         user_id = request.path_params["user_id"]
         body: dict[str, Any] = {
             "userId": user_id,

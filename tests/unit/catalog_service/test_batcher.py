@@ -15,6 +15,7 @@ from catalog_service.models.reservations import (
     Shortage,
 )
 from catalog_service.services.batcher import BatchResult, Limits, ReservationBatcher
+from common_lib.awaited import Caller, NobodyWaits, caller
 from common_lib.errors import Unavailable
 from tests.unit.catalog_service.makers import command, held
 from tests.waiting import eventually
@@ -350,3 +351,23 @@ async def test_a_broken_announcement_leaves_no_item_without_a_leader() -> None:
     await batcher.reserve(command((A, 1)))
     await batcher.close()
     assert run.shelf[A] == 7
+
+
+async def test_who_no_longer_waits_when_the_batch_begins_is_given_nothing() -> None:
+    run = FakeTransaction({A: 10})
+    batcher = new_batcher(run)
+    first = asyncio.create_task(batcher.reserve(command((A, 1))))
+    await run.entered.wait()
+    caller.set(gone := Caller())
+    late = asyncio.create_task(batcher.reserve(command((A, 1))))
+    caller.set(None)
+    patient = asyncio.create_task(batcher.reserve(command((A, 1))))
+    await eventually(lambda: batcher.waiting(A) == 2)
+
+    gone.is_gone = True
+    run.gate.set()
+    await asyncio.gather(first, patient)
+
+    with pytest.raises(NobodyWaits):
+        await late
+    assert (run.batches, run.shelf[A]) == ([1, 1], 8)

@@ -11,8 +11,9 @@ from order_service.models.records import Line
 from order_service.queries.placing import StoredOutcome
 from order_service.schemas.coupons import NewCoupon
 from order_service.schemas.orders import OrderItemIn, PlaceOrder
+from order_service.services.attempts import merged, replay
 from order_service.services.carts import QuantityTooLarge
-from order_service.services.placing import ROUTE, merged, replay
+from order_service.services.placing import ROUTE
 from tests.unit.order_service.examples import ADDRESS
 
 USER = uuid4()
