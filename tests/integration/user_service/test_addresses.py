@@ -270,10 +270,10 @@ async def test_the_contact_is_for_services_only(app: Served) -> None:
     assert [a.status_code for a in (anonymous, own, boss)] == [401] * 3
 
 
-async def test_of_the_services_only_the_order_service_gets_a_contact(app: Served) -> None:
+async def test_of_the_services_only_those_that_write_to_people_get_a_contact(app: Served) -> None:
     person = await app.customer()
     path = f"/internal/users/{person.user_id}/contact"
 
-    for service in ("catalog-service", "notification-service", "user-service", "nobody"):
+    for service in ("catalog-service", "user-service", "nobody"):
         refused = await app.client.get(path, headers=app.service_headers(service))
         assert (refused.status_code, refused.json()["code"]) == (403, "role_not_allowed")
