@@ -30,6 +30,7 @@ const WORDS = {
   invalid_credentials: ["That did not match", "The e-mail address or the password is not right. Check both and try again."],
   invalid_mfa_code: ["That code did not match", "Codes change every 30 seconds: take the one your app shows now."],
   account_suspended: ["This account is suspended", "Please write to us, and we will look into it."],
+  blocked_by_firewall: ["That could not be sent", "Something in it looks like an attack to our firewall. Please word it otherwise."],
   illegal_transition: ["That is not possible any more", "The order has moved on in the meantime. Below is how it stands now."],
   order_not_payable: ["There is nothing to pay any more", "The order has moved on in the meantime. Below is how it stands now."],
 };

@@ -30,5 +30,11 @@ async function leave() {
 
 session.onChange(render);
 render(session.current());
+
+// Going back may bring a page back as it was left, with what it showed to somebody since logged out.
+const shownTo = session.current()?.user.id;
+addEventListener("pageshow", (event) => {
+  if (event.persisted && session.current()?.user.id !== shownTo) location.reload();
+});
 const words = new URLSearchParams(location.search).get("q");
 if (words && location.pathname === "/search") document.getElementById("search").value = words;

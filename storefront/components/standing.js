@@ -11,6 +11,7 @@ export function standing(order) {
   const isCash = payment?.method === "COD";
   switch (order.status) {
     case "PENDING":
+      if (!payment) return { pill: "To be paid", mood: "warn", headline: "Waiting for the payment", text: "It goes on when the buyer has paid." };
       if (mayPay(order)) {
         return payment.status === "FAILED"
           ? { pill: "Payment failed", mood: "bad", headline: "The payment did not go through", text: "No money was taken. Try again, with another way to pay if you like; the goods are kept for you a while." }

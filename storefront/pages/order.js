@@ -26,16 +26,22 @@ async function load({ lead = false } = {}) {
   }
   try {
     const [order, timeline] = await Promise.all([readOrder(id), readTimeline(id)]);
-    const failure = order.payment?.status === "FAILED" ? await lastFailure() : "";
-    render(order, timeline, failure, lead);
+    render(order, timeline, await tried(order), lead);
   } catch (fault) {
     tell(fault);
   }
 }
 
-async function lastFailure() {
+/** What became of the payments, where that says more than the order: {failure, givenBack}. */
+async function tried(order) {
+  const isTelling = ["FAILED", "REFUNDED"].includes(order.payment?.status);
+  if (!isTelling || session.current()?.user.id !== order.userId) return {};
   const found = await readPayments(id);
-  return failureWords(found.findLast((payment) => payment.failureCode)?.failureCode);
+  const givenBack = found.reduce((sum, payment) => sum + payment.refunded.amount, 0);
+  return {
+    failure: mayPay(order) && failureWords(found.findLast((payment) => payment.failureCode)?.failureCode),
+    givenBack: givenBack && { ...order.total, amount: givenBack },
+  };
 }
 
 // Without a session, or with one that may not see it
@@ -90,7 +96,7 @@ function card(first, ...others) {
 
 // The order
 
-function render(order, timeline, failure, lead) {
+function render(order, timeline, { failure, givenBack }, lead) {
   const now = standing(order);
   const state = JSON.stringify([order.version, order.status, order.payment, timeline.length]);
   if (state !== shown) {
@@ -98,7 +104,7 @@ function render(order, timeline, failure, lead) {
     shown = state;
     titled(`Order ${order.orderNumber}`);
     const parts = [head(order, now), h("div", { class: "order-grid" },
-      h("div", {}, todo(order, now, failure), goods(order)),
+      h("div", {}, todo(order, now, failure), goods(order, givenBack)),
       h("div", {}, history(timeline), delivery(order)))];
     if (lead) show(place, ...parts);
     else fill(place, ...parts);
@@ -118,7 +124,7 @@ function todo(order, now, failure) {
   const isOwn = session.current().user.id === order.userId;
   const isToBePaid = isOwn && mayPay(order);
   return h("section", { class: `card stack ${isToBePaid ? "todo" : ""}`, "aria-labelledby": "state" },
-    h("div", { class: "stack-small" }, h("h2", { id: "state" }, now.headline), h("p", { class: "soft" }, failure && mayPay(order) ? failure : now.text)),
+    h("div", { class: "stack-small" }, h("h2", { id: "state" }, now.headline), h("p", { class: "soft" }, failure || now.text)),
     track(order),
     h("div", { id: "fault" }),
     isToBePaid && paymentForm(order, paid),
@@ -133,7 +139,7 @@ function track(order) {
       h("span", { class: "dot" }, icon("check")), step.name, h("span", { class: "unseen" }, step.isDone ? " (done)" : " (to come)"))));
 }
 
-function goods(order) {
+function goods(order, givenBack) {
   const sums = [["Goods", order.subtotal], ["Delivery", order.shipping], ["Taxes", order.tax?.amount ? order.tax : null]];
   if (order.discount?.amount) sums.splice(1, 0, [order.couponCode ? `Discount (${order.couponCode})` : "Discount", { ...order.discount, amount: -order.discount.amount }]);
   return h("section", { class: "card", "aria-labelledby": "goods" },
@@ -144,7 +150,8 @@ function goods(order) {
         h("span", { class: "small soft" }, `${item.quantity} × ${price(item.unitPrice)}`)))),
     h("dl", { class: "sums" },
       sums.filter(([, amount]) => amount).map(([name, amount]) => [h("dt", {}, name), h("dd", {}, name === "Delivery" && amount.amount === 0 ? "Free" : price(amount))]).flat(),
-      order.total && [h("dt", { class: "is-total" }, "Total"), h("dd", { class: "is-total" }, price(order.total))]));
+      order.total && [h("dt", { class: "is-total" }, "Total"), h("dd", { class: "is-total" }, price(order.total))],
+      givenBack ? [h("dt", {}, "Given back"), h("dd", {}, price(givenBack))] : null));
 }
 
 function history(timeline) {
