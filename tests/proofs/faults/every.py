@@ -4,7 +4,7 @@ from itertools import chain
 from typing import Final
 
 from tests.proofs.fault import AnyFault
-from tests.proofs.faults import caches, deployment, endpoints, events, mails, stock, tables
+from tests.proofs.faults import caches, deployment, endpoints, events, mails, pages, stock, tables
 
 FAULTS: Final[tuple[AnyFault, ...]] = tuple(
     chain(
@@ -14,6 +14,7 @@ FAULTS: Final[tuple[AnyFault, ...]] = tuple(
         deployment.FAULTS,
         caches.FAULTS,
         events.FAULTS,
+        pages.FAULTS,
         stock.FAULTS,
     )
 )
