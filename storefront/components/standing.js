@@ -1,9 +1,8 @@
 /** What an order's status means to its buyer, and what can be done now. */
-import { METHODS } from "./words.js";
+import { METHODS, clock } from "./words.js";
 
 const IN_ORDER = ["PENDING", "CONFIRMED", "SHIPPED", "DELIVERED"];
 const REACHED = { PENDING: 0, CONFIRMED: 1, PROCESSING: 1, SHIPPED: 2, DELIVERED: 3 };
-const CANCELLABLE = ["PENDING", "CONFIRMED", "PROCESSING"];
 
 /** Return {pill, mood, headline, text, isWaiting}; `isWaiting` says that more is to come by itself. */
 export function standing(order) {
@@ -14,8 +13,8 @@ export function standing(order) {
       if (!payment) return { pill: "To be paid", mood: "warn", headline: "Waiting for the payment", text: "It goes on when the buyer has paid." };
       if (mayPay(order)) {
         return payment.status === "FAILED"
-          ? { pill: "Payment failed", mood: "bad", headline: "The payment did not go through", text: "No money was taken. Try again, with another way to pay if you like; the goods are kept for you a while." }
-          : { pill: "To be paid", mood: "warn", headline: "One step left: the payment", text: "The goods are kept for you for half an hour from your order." };
+          ? { pill: "Payment failed", mood: "bad", headline: "The payment did not go through", text: `${payment.failureText ?? "Please try again, with another way to pay if you like."} ${kept(order)}` }
+          : { pill: "To be paid", mood: "warn", headline: "One step left: the payment", text: kept(order) };
       }
       return { pill: "In progress", mood: "warn", headline: "We are checking your payment", text: "This takes a moment. The page follows by itself.", isWaiting: true };
     case "CONFIRMED":
@@ -35,17 +34,22 @@ export function standing(order) {
   }
 }
 
+function kept(order) {
+  return order.expiresAt ? `The goods are kept for you until ${clock(order.expiresAt)}.` : "The goods are kept for you for a while.";
+}
+
 function refunded(payment) {
   const isPaid = payment && payment.method !== "COD" && ["SUCCESS", "REFUNDED"].includes(payment.status);
   return isPaid ? `What you paid by ${METHODS[payment.method]} goes back the way it came, which may take your bank a few days.` : "Nothing has to be paid.";
 }
 
+/** What the API says would succeed now, for whoever reads the order. */
 export function mayPay(order) {
-  return order.status === "PENDING" && order.payment?.nextAction?.type === "start_payment";
+  return order.actions.includes("PAY");
 }
 
 export function mayCancel(order) {
-  return CANCELLABLE.includes(order.status);
+  return order.actions.includes("CANCEL");
 }
 
 /** The four steps with whether each is reached; none for an order that ended otherwise. */
@@ -68,20 +72,14 @@ const NOTES = {
   PAYMENT_TIMEOUT: "The payment did not arrive in time.",
   payment_timeout: "The payment did not arrive in time.",
   CUSTOMER_REQUEST: "You asked for it.",
+  "cash on delivery": "To be paid in cash on delivery.",
+  paid: "",
+  cancelled: "",
 };
 
 export function momentWords(entry) {
   const note = entry.note ?? "";
-  // What the shop wrote for itself is a code, what people wrote are words.
-  const isCode = /^[A-Za-z]+(_[A-Za-z]+)*$/.test(note);
+  // What the shop wrote for itself is no news or a code, what people wrote are words.
+  const isCode = /^[A-Za-z]+(_[A-Za-z]+)+$/.test(note);
   return { what: MOMENTS[entry.to] ?? entry.to, note: NOTES[note] ?? (isCode ? "" : note) };
-}
-
-const FAILURES = {
-  card_declined: "Your bank declined the payment. Nothing was taken.",
-  insufficient_funds: "There was not enough money on the account. Nothing was taken.",
-};
-
-export function failureWords(code) {
-  return FAILURES[code] ?? "The payment did not go through. Nothing was taken.";
 }

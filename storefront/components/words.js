@@ -13,6 +13,11 @@ export function moment(text) {
   return new Intl.DateTimeFormat(LOCALE, { day: "numeric", month: "long", year: "numeric", hour: "numeric", minute: "2-digit" }).format(new Date(text));
 }
 
+/** The time of day: 7:31 pm. */
+export function clock(text) {
+  return new Intl.DateTimeFormat(LOCALE, { hour: "numeric", minute: "2-digit" }).format(new Date(text));
+}
+
 export const METHODS = {
   UPI: "UPI",
   CARD: "Card",

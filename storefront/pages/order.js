@@ -3,7 +3,7 @@ import { emblem, fill, h, icon, show, titled } from "../components/dom.js";
 import { faultNotice, notice } from "../components/notice.js";
 import { askForLogIn } from "../components/log-in.js";
 import { paymentForm } from "../components/payment.js";
-import { failureWords, mayCancel, mayPay, momentWords, standing, steps } from "../components/standing.js";
+import { mayCancel, mayPay, momentWords, standing, steps } from "../components/standing.js";
 import { METHODS, moment, price } from "../components/words.js";
 import { explain } from "../api/faults.js";
 import * as session from "../api/session.js";
@@ -26,22 +26,18 @@ async function load({ lead = false } = {}) {
   }
   try {
     const [order, timeline] = await Promise.all([readOrder(id), readTimeline(id)]);
-    render(order, timeline, await tried(order), lead);
+    render(order, timeline, await givenBack(order), lead);
   } catch (fault) {
     tell(fault);
   }
 }
 
-/** What became of the payments, where that says more than the order: {failure, givenBack}. */
-async function tried(order) {
-  const isTelling = ["FAILED", "REFUNDED"].includes(order.payment?.status);
-  if (!isTelling || session.current()?.user.id !== order.userId) return {};
+/** How much of what was paid has been given back, as an amount; nothing where none was. */
+async function givenBack(order) {
+  if (order.payment?.status !== "REFUNDED" || session.current()?.user.id !== order.userId) return null;
   const found = await readPayments(id);
-  const givenBack = found.reduce((sum, payment) => sum + payment.refunded.amount, 0);
-  return {
-    failure: mayPay(order) && failureWords(found.findLast((payment) => payment.failureCode)?.failureCode),
-    givenBack: givenBack && { ...order.total, amount: givenBack },
-  };
+  const amount = found.reduce((sum, payment) => sum + payment.refunded.amount, 0);
+  return amount ? { ...order.total, amount } : null;
 }
 
 // Without a session, or with one that may not see it
@@ -96,7 +92,7 @@ function card(first, ...others) {
 
 // The order
 
-function render(order, timeline, { failure, givenBack }, lead) {
+function render(order, timeline, back, lead) {
   const now = standing(order);
   const state = JSON.stringify([order.version, order.status, order.payment, timeline.length]);
   if (state !== shown) {
@@ -104,7 +100,7 @@ function render(order, timeline, { failure, givenBack }, lead) {
     shown = state;
     titled(`Order ${order.orderNumber}`);
     const parts = [head(order, now), h("div", { class: "order-grid" },
-      h("div", {}, todo(order, now, failure), goods(order, givenBack)),
+      h("div", {}, todo(order, now), goods(order, back)),
       h("div", {}, history(timeline), delivery(order)))];
     if (lead) show(place, ...parts);
     else fill(place, ...parts);
@@ -120,15 +116,14 @@ function head(order, now) {
     h("span", { class: `pill ${now.mood && `is-${now.mood}`}` }, now.pill));
 }
 
-function todo(order, now, failure) {
-  const isOwn = session.current().user.id === order.userId;
-  const isToBePaid = isOwn && mayPay(order);
+function todo(order, now) {
+  const isToBePaid = mayPay(order);
   return h("section", { class: `card stack ${isToBePaid ? "todo" : ""}`, "aria-labelledby": "state" },
-    h("div", { class: "stack-small" }, h("h2", { id: "state" }, now.headline), h("p", { class: "soft" }, failure || now.text)),
+    h("div", { class: "stack-small" }, h("h2", { id: "state" }, now.headline), h("p", { class: "soft" }, now.text)),
     track(order),
     h("div", { id: "fault" }),
     isToBePaid && paymentForm(order, paid),
-    isOwn && mayCancel(order) && h("button", { class: "button is-danger", type: "button", on: { click: () => confirmCancel(order) } }, "Cancel this order"));
+    mayCancel(order) && h("button", { class: "button is-danger", type: "button", on: { click: () => confirmCancel(order) } }, "Cancel this order"));
 }
 
 function track(order) {
@@ -139,8 +134,8 @@ function track(order) {
       h("span", { class: "dot" }, icon("check")), step.name, h("span", { class: "unseen" }, step.isDone ? " (done)" : " (to come)"))));
 }
 
-function goods(order, givenBack) {
-  const sums = [["Goods", order.subtotal], ["Delivery", order.shipping], ["Taxes", order.tax?.amount ? order.tax : null]];
+function goods(order, back) {
+  const sums = [["Goods", order.subtotal], ["Delivery", order.shipping], [order.isTaxIncluded ? "Taxes, included" : "Taxes", order.tax?.amount ? order.tax : null]];
   if (order.discount?.amount) sums.splice(1, 0, [order.couponCode ? `Discount (${order.couponCode})` : "Discount", { ...order.discount, amount: -order.discount.amount }]);
   return h("section", { class: "card", "aria-labelledby": "goods" },
     h("h2", { id: "goods" }, "What you ordered"),
@@ -151,7 +146,7 @@ function goods(order, givenBack) {
     h("dl", { class: "sums" },
       sums.filter(([, amount]) => amount).map(([name, amount]) => [h("dt", {}, name), h("dd", {}, name === "Delivery" && amount.amount === 0 ? "Free" : price(amount))]).flat(),
       order.total && [h("dt", { class: "is-total" }, "Total"), h("dd", { class: "is-total" }, price(order.total))],
-      givenBack ? [h("dt", {}, "Given back"), h("dd", {}, price(givenBack))] : null));
+      back && [h("dt", {}, "Given back"), h("dd", {}, price(back))]));
 }
 
 function history(timeline) {

@@ -53,7 +53,7 @@ async def test_an_order_is_paid_on_its_page_after_a_payment_that_was_declined(
     await buyer.page.get_by_label("The bank declines it").check()
     await buyer.presses("Pay now")
     await buyer.sees("The payment did not go through")
-    await buyer.reads("Your bank declined the payment. Nothing was taken.")
+    await buyer.reads("Your bank did not accept the payment.")
     await buyer.presses("Pay now")
     await buyer.sees("We are getting your order ready")
     await buyer.reads("Order confirmed")

@@ -112,4 +112,5 @@ class Visitors:
         return visitor
 
     def assert_no_complaints(self) -> None:
-        assert [words for visitor in self._known for words in visitor.complaints] == []
+        complaints = [words for visitor in self._known for words in visitor.complaints]
+        assert not complaints, complaints
