@@ -45,11 +45,11 @@ function refunded(payment) {
 
 /** What the API says would succeed now, for whoever reads the order. */
 export function mayPay(order) {
-  return order.actions.includes("PAY");
+  return order.actions?.includes("PAY") ?? false;
 }
 
 export function mayCancel(order) {
-  return order.actions.includes("CANCEL");
+  return order.actions?.includes("CANCEL") ?? false;
 }
 
 /** The four steps with whether each is reached; none for an order that ended otherwise. */
