@@ -7,7 +7,7 @@ import asyncio
 import json
 import math
 from collections.abc import Callable, Coroutine
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import orjson
 from fastapi import Request, Response
@@ -15,6 +15,12 @@ from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect
 
 from common_lib.errors import Rejected
+
+
+# No body of ours has more than a handful; MySQL's JSON columns take 100.
+MAX_DEPTH: Final = 32
+# Of colons the only one: so escaped, they are not among those of the body.
+_ESCAPED_COLON: Final = b"\\u003"
 
 
 class MalformedJson(Rejected):
@@ -119,14 +125,45 @@ def _require_json(request: Request) -> None:
 
 
 def parse_json(body: bytes) -> Any:
-    """Parse JSON strictly: UTF-8, finite numbers, no NUL and no lone surrogate in any text."""
+    """Parse JSON strictly: UTF-8, finite numbers, no NUL and no lone surrogate in any text.
+
+    And no member twice (RFC 7493, 2.3: two readers may see two requests), no more than
+    MAX_DEPTH levels. Raises InvalidUtf8, MalformedJson or UnacceptableJson.
+    """
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError:
         _explain_bad_json(body)
     if b"\\u0000" in body and _holds_nul(value):
         raise UnacceptableJson("a text holds a NUL character")
+    if body.count(b"{") + body.count(b"[") > MAX_DEPTH:
+        _refuse_depth(value)
+    # Written anew it holds a colon for each member that was kept, and those of its texts: fewer
+    # than the body, where of two members of one name the last was kept. Both count in C.
+    if orjson.dumps(value).count(b":") != body.count(b":") or _ESCAPED_COLON in body:
+        _refuse_repeated_names(body)
     return value
+
+
+def _refuse_depth(value: Any) -> None:
+    """Raise MalformedJson for a document of more than MAX_DEPTH levels."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        groups = [each.values() if isinstance(each, dict) else each for each in level]
+        level = [part for group in groups for part in group if isinstance(part, (dict, list))]
+        if not level:
+            return
+    raise MalformedJson(f"the body is nested deeper than {MAX_DEPTH} levels")
+
+
+def _refuse_repeated_names(body: bytes) -> None:
+    """Look at each object's names, at the cost of a second reading."""
+    json.loads(body, object_pairs_hook=_refuse_repeated)
+
+
+def _refuse_repeated(members: list[tuple[str, Any]]) -> None:
+    if len({name for name, _ in members}) != len(members):
+        raise MalformedJson("a member is named twice")
 
 
 def _explain_bad_json(body: bytes) -> NoReturn:
