@@ -19,6 +19,7 @@ from catalog_service.api import (
 # Search and imports go first: their paths would otherwise be taken for a product's id.
 ROUTERS = (
     search.router,
+    search.suggest_router,
     imports.router,
     products.router,
     variants.router,

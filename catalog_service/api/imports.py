@@ -5,11 +5,11 @@ from http import HTTPStatus
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from starlette.responses import StreamingResponse
 
 from catalog_service.api.deps import Merchant, Wired, json_response
-from catalog_service.api.paging import Cursor, Limit, only_parameters, page_response
+from catalog_service.api.paging import Cursor, Limit, page_response
 from catalog_service.models.products import ProductStatus
 from catalog_service.schemas.imports import ImportOut, ImportReport
 from catalog_service.services import exports
@@ -41,7 +41,6 @@ Store = Annotated[UUID | None, Query(alias="sellerId")]
     status_code=HTTPStatus.ACCEPTED,
     response_model=ImportOut,
     openapi_extra=_BODY,
-    dependencies=[Depends(only_parameters("sellerId"))],
 )
 async def import_products(
     principal: Merchant, request: Request, deps: Wired, seller_id: Store = None
@@ -67,7 +66,6 @@ async def import_products(
 @router.get(
     "/api/imports/{import_id}",
     response_model=ImportReport,
-    dependencies=[Depends(only_parameters("limit", "cursor"))],
 )
 async def get_import(
     *,
@@ -89,7 +87,6 @@ async def get_import(
     "/api/products/export",
     response_class=StreamingResponse,
     responses={200: {"content": {CSV: {"schema": {"type": "string"}}}}},
-    dependencies=[Depends(only_parameters("sellerId", "status"))],
 )
 async def export_products(
     *,

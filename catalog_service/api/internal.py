@@ -23,7 +23,7 @@ from catalog_service.services import inventory, reservations, sellers
 from catalog_service.services.batcher import Timings
 from common_lib.auth import ServiceName, require_service
 from common_lib.clock import rfc3339
-from common_lib.problems import StrictRoute, parse_id, read_json
+from common_lib.problems import StrictRoute, parse_id, read_json, refuse_unfit_query
 from common_lib.runtime import HotRoute
 from common_lib.telemetry import flow_step
 
@@ -40,6 +40,7 @@ router = APIRouter(
 async def reserve(request: Request) -> Response:
     """Hold stock for an order: all lines or none. Safe to repeat with the same reservation id."""
     await _admit_orders(request)
+    refuse_unfit_query(request)
     body = await _reserve_in(request)
     held, timings = await deps_of(request).batcher.reserve(_command(body))
     _log_steps(timings)

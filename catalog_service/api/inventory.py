@@ -3,7 +3,7 @@
 from typing import Annotated, Final
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from catalog_service.api.deps import (
     IF_MATCH,
@@ -13,7 +13,7 @@ from catalog_service.api.deps import (
     json_response,
     tagged,
 )
-from catalog_service.api.paging import Cursor, Limit, only_parameters, page_response
+from catalog_service.api.paging import Cursor, Limit, page_response
 from catalog_service.schemas.inventory import (
     AdjustIn,
     LowStockPage,
@@ -35,7 +35,6 @@ PRIVATE: Final = "private, no-store"
 @router.get(
     "/low-stock",
     response_model=LowStockPage,
-    dependencies=[Depends(only_parameters("sellerId", "limit", "cursor"))],
 )
 async def list_low_stock(
     *,
@@ -90,7 +89,6 @@ async def set_reorder_level(
 @router.get(
     "/{variant_id:uuid}/movements",
     response_model=MovementPage,
-    dependencies=[Depends(only_parameters("limit", "cursor"))],
 )
 async def list_movements(
     *,

@@ -1,23 +1,16 @@
 """What all lists share: the parameters of a page, and the way to the next."""
 
-from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Annotated, Final, Protocol
 
 from fastapi import Query, Request, Response
 
 from catalog_service.api.deps import json_response
-from common_lib.errors import FieldError, Rejected
 
 MAX_LIMIT: Final = 100
 
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT)]
 Cursor = Annotated[str | None, Query(max_length=256)]
-
-
-class UnknownParameter(Rejected):
-    code = "validation_failed"
-    title = "A query parameter is unknown"
 
 
 class AnyPage(Protocol):
@@ -27,18 +20,6 @@ class AnyPage(Protocol):
     def next_cursor(self) -> str | None: ...
 
     def model_dump_json(self) -> str: ...
-
-
-def only_parameters(*names: str) -> Callable[[Request], Awaitable[None]]:
-    """Return a dependency that refuses all other query parameters, such as an offset."""
-    known = frozenset(names)
-
-    async def check(request: Request) -> None:
-        if not known.issuperset(request.query_params):
-            detail = "there is no such parameter; pages are reached by cursor"
-            raise UnknownParameter(errors=[FieldError("/?", "invalid_parameter", detail)])
-
-    return check
 
 
 def page_response(request: Request, page: AnyPage, **headers: str) -> Response:

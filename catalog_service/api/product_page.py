@@ -10,12 +10,14 @@ from catalog_service.queries.products import ProductDetail
 from catalog_service.services import products
 from common_lib.auth import current_user
 from common_lib.errors import NotFound
+from common_lib.problems import refuse_unfit_query
 from common_lib.runtime import HotRoute
 from common_lib.runtime.hot_reads import pack, packed_response
 
 
 async def get_product(request: Request) -> Response:
     """Answer ready bytes; drafts are shown to those who manage them."""
+    refuse_unfit_query(request)
     deps = deps_of(request)
     product_id: UUID = request.path_params["product_id"]
     stored = await deps.announcements.products.get(str(product_id), lambda: _load(deps, product_id))

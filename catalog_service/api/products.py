@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Annotated, Final, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from catalog_service.api.deps import (
     IF_MATCH,
@@ -19,7 +19,7 @@ from catalog_service.api.deps import (
     json_response,
     moved,
 )
-from catalog_service.api.paging import Cursor, Limit, only_parameters, page_response
+from catalog_service.api.paging import Cursor, Limit, page_response
 from catalog_service.api.product_page import get_product, product_answer
 from catalog_service.models.products import ProductStatus
 from catalog_service.queries.products import ProductDetail
@@ -66,7 +66,6 @@ async def product_by_slug(
 @router.get(
     "/seller/{seller_id:uuid}",
     response_model=ProductPage,
-    dependencies=[Depends(only_parameters("status", "limit", "cursor"))],
 )
 async def products_of_seller(
     *,
@@ -89,7 +88,6 @@ async def products_of_seller(
 @router.get(
     "/category/{category_id:uuid}",
     response_model=ProductPage,
-    dependencies=[Depends(only_parameters("limit", "cursor"))],
 )
 async def products_of_category(
     *, category_id: UUID, request: Request, deps: Wired, limit: Limit = 20, cursor: Cursor = None

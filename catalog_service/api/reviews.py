@@ -6,7 +6,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from catalog_service.api.deps import Wired, json_response
-from catalog_service.api.paging import Cursor, Limit, only_parameters, page_response
+from catalog_service.api.paging import Cursor, Limit, page_response
 from catalog_service.models.reviews import ReviewStatus
 from catalog_service.schemas.reviews import (
     ModeratedReviewOut,
@@ -31,7 +31,6 @@ Moderator = Annotated[Principal, Depends(require_role(Role.ADMIN))]
 @router.get(
     "/products/{product_id}/reviews",
     response_model=ReviewPage,
-    dependencies=[Depends(only_parameters("limit", "cursor"))],
 )
 async def list_reviews(
     *,
@@ -77,7 +76,6 @@ async def delete_review(review_id: str, principal: Author, deps: Wired) -> Respo
 @router.get(
     "/reviews",
     response_model=ModerationPage,
-    dependencies=[Depends(only_parameters("status", "limit", "cursor"))],
 )
 async def moderation_queue(
     *,

@@ -2,10 +2,10 @@
 
 from http import HTTPStatus
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from catalog_service.api.deps import Admin, Member, Wired, json_response
-from catalog_service.api.paging import Cursor, Limit, only_parameters, page_response
+from catalog_service.api.paging import Cursor, Limit, page_response
 from catalog_service.models.sellers import SellerStatus
 from catalog_service.schemas.sellers import (
     OwnStoreOut,
@@ -33,7 +33,6 @@ async def apply(body: StoreIn, member: Member, deps: Wired) -> Response:
 @router.get(
     "",
     response_model=StorePage,
-    dependencies=[Depends(only_parameters("status", "limit", "cursor"))],
 )
 async def list_stores(
     *,

@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Request, Response
 
 from catalog_service.api.deps import Deps, Member, Wired, json_response
-from catalog_service.api.paging import Cursor, Limit, only_parameters, page_response
+from catalog_service.api.paging import Cursor, Limit, page_response
 from catalog_service.schemas.wishlists import WishAdded, WishIn, WishPage
 from catalog_service.services import wishlists
 from common_lib.auth import ensure_self
@@ -31,7 +31,6 @@ THERE_ALREADY: Final[dict[int | str, dict[str, Any]]] = {HTTPStatus.OK: {"model"
 @router.get(
     "/{user_id}",
     response_model=WishPage,
-    dependencies=[Depends(only_parameters("limit", "cursor"))],
 )
 async def get_wishlist(
     user_id: Owner, deps: Wired, request: Request, limit: Limit = 20, cursor: Cursor = None

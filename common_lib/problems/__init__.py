@@ -7,6 +7,7 @@ from common_lib.problems.documents import (
     problem_of,
     status_of,
 )
+from common_lib.problems.queries import UnfitQuery, refuse_unfit_query
 from common_lib.problems.sentences import sentence_of
 from common_lib.problems.shapes import ApiModel, LaxId, RequestModel, parse_id
 from common_lib.problems.strict_json import (
@@ -33,6 +34,7 @@ __all__ = [
     "RequestTimedOut",
     "StrictRoute",
     "UnacceptableJson",
+    "UnfitQuery",
     "UnsupportedMediaType",
     "install",
     "parse_id",
@@ -41,6 +43,7 @@ __all__ = [
     "problem_of",
     "read_body",
     "read_json",
+    "refuse_unfit_query",
     "sentence_of",
     "status_of",
 ]

@@ -7,7 +7,7 @@ import asyncio
 import json
 import math
 from collections.abc import Callable, Coroutine
-from typing import Any, Final, NoReturn
+from typing import Any, ClassVar, Final, NoReturn
 
 import orjson
 from fastapi import Request, Response
@@ -15,7 +15,7 @@ from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect
 
 from common_lib.errors import Rejected
-
+from common_lib.problems.queries import names_of, refuse_unfit_query
 
 # No body of ours has more than a handful; MySQL's JSON columns take 100.
 MAX_DEPTH: Final = 32
@@ -54,15 +54,21 @@ class RequestTimedOut(Rejected):
 
 
 class StrictRoute(APIRoute):
-    """A route whose body is read within size and time limits and parsed strictly."""
+    """A route whose query holds what it knows, once, and whose body is read within limits.
+
+    Query parameters that begin with `other_parameters` are the endpoint's own to look at.
+    """
+
+    other_parameters: ClassVar[str | None] = None
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
-        if self.body_field is None:
-            return handle
+        known, others = names_of(self.dependant), self.other_parameters
+        has_body = self.body_field is not None
 
         async def strict(request: Request) -> Response:
-            return await handle(await _with_parsed_body(request))
+            refuse_unfit_query(request, known, others)
+            return await handle(await _with_parsed_body(request) if has_body else request)
 
         return strict
 

@@ -52,7 +52,8 @@ _SENTENCES: Final[Mapping[str, str]] = {
     "412": "It was changed since: If-Match names another version.",
     "413": "The body is larger than this path takes.",
     "415": "The body is of a type that this path does not take.",
-    "422": "Something in the request is missing or wrong; `errors` says what.",
+    "422": "Something in the request is missing or wrong, a query parameter that is not listed or"
+    " is given twice among it; `errors` says what.",
     "429": "Too many requests; Retry-After says when the next is answered.",
     "431": "The headers are larger than 16 KB.",
     "503": "A part that is needed is away; Retry-After says when to ask again.",
@@ -158,8 +159,7 @@ def _refusals(path: str, method: str, operation: Operation) -> Iterator[str]:
     yield from _ALWAYS
     if "requestBody" in operation:
         yield from _WITH_A_BODY
-    if names:
-        yield "422"
+    yield "422"  # at least for a query parameter that is not known
     if "security" in operation or method != "get":
         yield "403"
     if "{" in path or method != "get" or any(name.endswith("id") for name in names):

@@ -71,7 +71,8 @@ class HotReads:
         self._reads = {read.prefix: read for read in reads}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["method"] in _READS:
+        # One with a query takes the usual way, where it is refused.
+        if scope["type"] == "http" and scope["method"] in _READS and not scope["query_string"]:
             prefix, _, name = scope["path"].rpartition("/")
             read = self._reads.get(prefix)
             if read is not None and await self._answer(read, name, scope, send):

@@ -18,7 +18,7 @@ from common_lib.auth import (
     require_service,
 )
 from common_lib.idempotency import KeyState, key_from
-from common_lib.problems import PROBLEM_JSON, StrictRoute, parse_id, read_json
+from common_lib.problems import PROBLEM_JSON, StrictRoute, parse_id, read_json, refuse_unfit_query
 from common_lib.runtime import HotRoute
 from order_service.api.deps import (
     BUYERS,
@@ -83,6 +83,7 @@ async def place(request: Request) -> Response:
     caller = await current_user(request)
     if caller.role not in BUYERS:
         raise RoleNotAllowed
+    refuse_unfit_query(request)
     body = await _place_body(request)
     header = request.headers.get("idempotency-key")
     key = key_from(header, body.key_in_camel, body.key_in_snake)

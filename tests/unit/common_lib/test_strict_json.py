@@ -11,8 +11,8 @@ from common_lib.problems import MalformedJson, parse_json
 from common_lib.problems.strict_json import MAX_DEPTH
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text("ab:\\\"\u00e9{}[],"),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text("ab:\\\""), inner),
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text('ab:\\"\u00e9{}[],'),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text('ab:\\"'), inner),
     max_leaves=20,
 )
 
@@ -70,7 +70,7 @@ def test_any_document_is_read_as_it_was_written(value: object, ascii_: bool, wid
         assert text.count("[") + text.count("{") > MAX_DEPTH
 
 
-@given(st.dictionaries(st.text("ab:\\\""), JSON, min_size=1))
+@given(st.dictionaries(st.text('ab:\\"'), JSON, min_size=1))
 def test_any_object_written_twice_over_is_refused(value: dict[str, object]) -> None:
     inside = orjson.dumps(value)[1:-1]
     with pytest.raises(MalformedJson):
