@@ -90,9 +90,21 @@ end
 if #left_out > 0 then redis.call('set', KEYS[3], cjson.encode(left_out), 'ex', ARGV[5]) end
 return {left_out, redis.call('ttl', KEYS[2]), redis.call('hgetall', KEYS[2])}
 """
-_CLEAR_IF_UNCHANGED: Final = """
-if redis.call('hget', KEYS[1], 'v') == ARGV[1] then return redis.call('del', KEYS[1]) end
-return 0
+_TAKE_OUT: Final = """
+if redis.call('exists', KEYS[1]) == 0 then return end
+for i = 2, #ARGV, 2 do
+  local left = tonumber(redis.call('hget', KEYS[1], ARGV[i]) or '0') - tonumber(ARGV[i + 1])
+  if left > 0 then
+    redis.call('hset', KEYS[1], ARGV[i], left)
+  else
+    redis.call('hdel', KEYS[1], ARGV[i])
+  end
+end
+local version = tonumber(redis.call('hget', KEYS[1], 'v') or '0')
+redis.call('hdel', KEYS[1], 'v')
+if redis.call('exists', KEYS[1]) == 1 then
+  redis.call('hset', KEYS[1], 'v', string.format('%.0f', math.max(version + 1, ARGV[1])))
+end
 """
 
 
@@ -213,8 +225,11 @@ async def delete_cart(redis: Redis, user_id: UUID) -> None:
     await _surely(redis, lambda line: line.delete(_cart_key(user_id)))
 
 
-async def delete_cart_if_unchanged(redis: Redis, user_id: UUID, version: int) -> None:
-    await _translated(redis.eval(_CLEAR_IF_UNCHANGED, 1, _cart_key(user_id), version))
+async def take_out(redis: Redis, user_id: UUID, lines: Sequence[Line]) -> None:
+    """Take these quantities out of the cart, in one step; what was added beside them stays."""
+    flat = [part for line in lines for part in (str(line.variant_id), line.quantity)]
+    present_ms = time.time_ns() // 1_000_000
+    await _translated(redis.eval(_TAKE_OUT, 1, _cart_key(user_id), present_ms, *flat))
 
 
 async def read_quotes(redis: Redis, variants: Sequence[UUID]) -> list[bytes | None]:

@@ -10,9 +10,12 @@ from common_lib.idempotency import IdempotencyKeyReused, KeyState
 from order_service.models.records import Line
 from order_service.queries.placing import Decision, StoredOutcome
 from order_service.schemas.orders import OrderItemIn, PlaceOrder
-from order_service.services.carts import CartContent, QuantityTooLarge
+from order_service.services.carts import QuantityTooLarge
 from order_service.services.drafting import reservation_id_of
 
+# Says of a refusal whether the same request may be sent again with the same key; where not, the
+# refusal is stored as the key's answer.
+KEY_IS_OPEN: Final = "key_is_open"
 UNKNOWN_REQUEST: Final = bytes(32)
 
 
@@ -32,7 +35,7 @@ class Placed:
     order_id: UUID | None
     is_replay: bool
     decision: Decision | None = None
-    cart: CartContent | None = None
+    is_from_cart: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -54,19 +53,6 @@ class CartLineNotFound(NotFound):
 class GuestTokenInvalid(Rejected):
     code = "guest_token_invalid"
     title = "This is not the access token of a guest whose session is alive"
-
-
-@dataclass(frozen=True, slots=True)
-class CartContent:
-    """A cart's lines as they were at `version`."""
-
-    lines: tuple[Line, ...]
-    version: int
-
-    def lines_to_order(self) -> list[Line]:
-        if not self.lines:
-            raise CartEmpty
-        return list(self.lines)
 
 
 Change = tuple[UUID, UUID, int]
@@ -173,17 +159,24 @@ class Carts:
     async def clear(self, user_id: UUID) -> None:
         await store.delete_cart(self._redis, user_id)
 
-    async def clear_if_unchanged(self, user_id: UUID, version: int) -> None:
-        """Clear what was ordered, unless it was edited meanwhile; never raises."""
+    async def take_out(self, user_id: UUID, ordered: Sequence[Line]) -> None:
+        """Take out what was ordered, and nothing else; never raises."""
         try:
-            await store.delete_cart_if_unchanged(self._redis, user_id, version)
+            await store.take_out(self._redis, user_id, ordered)
         except (store.CartUnavailable, CartOutcomeUnknown):
             return
 
-    async def content(self, user_id: UUID) -> CartContent:
+    async def content(self, user_id: UUID) -> list[Line]:
+        """Return what the cart holds."""
         cart = await store.read_cart(self._redis, user_id)
-        lines = (Line(variant, quantity) for variant, quantity in cart.quantities.items())
-        return CartContent(tuple(lines), cart.version)
+        return [Line(variant, quantity) for variant, quantity in cart.quantities.items()]
+
+    async def lines_to_order(self, user_id: UUID) -> list[Line]:
+        """Do the same for an order. Raises CartEmpty."""
+        lines = await self.content(user_id)
+        if not lines:
+            raise CartEmpty
+        return lines
 
     async def forget_quotes(self, variants: Sequence[UUID]) -> None:
         """Reprice: drop the cached quotes of variants that changed."""

@@ -41,9 +41,7 @@ async def held_orders(database: Database, user_id: UUID, after: UUID | None) -> 
 async def held_cart(carts: Carts, user_id: UUID) -> Document:
     """Return the lines of the user's cart. Raises CartUnavailable."""
     content = await carts.content(user_id)
-    lines = [
-        {"variantId": str(each.variant_id), "quantity": each.quantity} for each in content.lines
-    ]
+    lines = [{"variantId": str(each.variant_id), "quantity": each.quantity} for each in content]
     return {"items": lines, "nextAfter": None}
 
 

@@ -26,6 +26,7 @@ from common_lib.crash_points import crash_point
 from common_lib.database import Database
 from common_lib.errors import CommitUnknown, Conflict, DomainError, NotFound, Rejected, Unavailable
 from common_lib.idempotency import (
+    IdempotencyKeyReused,
     KeyState,
     fingerprint,
 )
@@ -47,6 +48,7 @@ from order_service.queries.placing import (
 from order_service.schemas.enums import PaymentMethod
 from order_service.schemas.orders import PlaceOrder
 from order_service.services.attempts import (
+    KEY_IS_OPEN,
     UNKNOWN_REQUEST,
     Attempt,
     OrderAborted,
@@ -55,7 +57,7 @@ from order_service.services.attempts import (
     placed_by,
     replay,
 )
-from order_service.services.carts import CartContent, Carts
+from order_service.services.carts import Carts
 from order_service.services.coupon_rules import rule_of, still_usable
 from order_service.services.drafting import (
     Terms,
@@ -133,11 +135,18 @@ class Placing:
         before = await sql.look_before(self._database, user_id, key, request.coupon_code)
         if before.outcome is not None:
             return replay(before.outcome, print_)
-        async with self._in_flight.only(f"order:{attempt.reservation_id}"):
-            return await self._place_anew(attempt, before)
+        try:
+            async with self._in_flight.only(f"order:{attempt.reservation_id}"):
+                return await self._place_anew(attempt, before)
+        except IdempotencyKeyReused:
+            raise
+        except DomainError as error:
+            # Of two requests with one key the other may yet be answered 201.
+            error.details.setdefault(KEY_IS_OPEN, True)
+            raise
 
     async def after(self, placed: Placed) -> None:
-        """Wake the relay and the payment worker and clear the cart; all of it is only sooner.
+        """Wake the relay and the payment worker, empty the cart; all of it is only sooner.
 
         The relay and the worker poll, and a cart that is not cleared is an annoyance, no more.
         """
@@ -153,8 +162,10 @@ class Placing:
                 await pipeline.execute()
         except REDIS_FAILURES:
             log.warning("order.wake_failed")
-        if placed.cart is not None:
-            await self._carts.clear_if_unchanged(decision.order.user_id, placed.cart.version)
+        if placed.is_from_cart:
+            # Not what the cart held: with a key used again, an older reservation was ordered.
+            ordered = [Line(item.variant_id, item.quantity) for item in decision.items]
+            await self._carts.take_out(decision.order.user_id, ordered)
 
     async def abort(self, user_id: UUID, key: str) -> StoredOutcome:
         """Decide for the catalog's sweeper: ABORTED unless the order was placed before.
@@ -162,6 +173,7 @@ class Placing:
         Returns what holds; repeating it is safe. Raises Unavailable when nothing is known.
         """
         error = OrderAborted("send the order again with a new idempotency key")
+        error.details[KEY_IS_OPEN] = False
         await self._write_aborted(user_id, key, UNKNOWN_REQUEST, error)
         outcome = await sql.outcome_of(self._database, user_id, key)
         if outcome is None:
@@ -185,7 +197,7 @@ class Placing:
         coupon = self._usable_coupon(attempt, before)
         self._check_slots(attempt, before)
         wish = await self._wish(attempt, coupon)
-        lines, cart = await self._lines(attempt)
+        lines = await self._lines(attempt)
         async with self._seat(attempt):
             placed = await self._take_and_write(attempt, wish, lines, before)
         if isinstance(placed, ReservationClosed):
@@ -193,7 +205,7 @@ class Placing:
             return await self._replay_decided(attempt)
         if isinstance(placed, DomainError):
             return await self._give_up(attempt, placed)
-        return replace(placed, cart=cart)
+        return replace(placed, is_from_cart=attempt.request.items is None)
 
     @asynccontextmanager
     async def _seat(self, attempt: Attempt) -> AsyncIterator[None]:
@@ -256,13 +268,12 @@ class Placing:
             expected_total=request.expected_total,
         )
 
-    async def _lines(self, attempt: Attempt) -> tuple[list[Line], CartContent | None]:
-        """Return the lines asked for, one per variant, and the cart if they come from it."""
+    async def _lines(self, attempt: Attempt) -> list[Line]:
+        """Return the lines asked for, one per variant, or those of the cart."""
         items = attempt.request.items
         if items is not None:
-            return merged(items, self._settings.max_quantity), None
-        cart = await self._carts.content(attempt.user_id)
-        return cart.lines_to_order(), cart
+            return merged(items, self._settings.max_quantity)
+        return await self._carts.lines_to_order(attempt.user_id)
 
     async def _reserve(self, attempt: Attempt, lines: Sequence[Line]) -> Reservation:
         crash_point("order.before_tx1")
@@ -345,6 +356,7 @@ class Placing:
 
     async def _give_up(self, attempt: Attempt, error: DomainError) -> Placed:
         """Decide ABORTED with the error as the stored answer, then release; raises the error."""
+        error.details[KEY_IS_OPEN] = False
         is_ours = await self._write_aborted(attempt.user_id, attempt.key, attempt.print_, error)
         if not is_ours:
             return await self._replay_decided(attempt)

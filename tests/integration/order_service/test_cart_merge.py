@@ -209,4 +209,4 @@ async def test_a_cart_is_moved_while_the_catalog_is_away(shop: OpenShop) -> None
     )
 
     assert shop.neighbours.quotes == asked
-    assert (await shop.cases.carts.content(user_id)).lines[0].quantity == 1
+    assert (await shop.cases.carts.content(user_id))[0].quantity == 1

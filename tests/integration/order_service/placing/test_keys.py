@@ -1,5 +1,6 @@
 """One key, one order: at once, again, with another body, of another customer."""
 
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -87,3 +88,41 @@ async def test_an_order_without_a_key_is_refused(shop: OpenShop) -> None:
     answer = await shop.somebody().request("POST", "/api/orders", json=body)
 
     assert (answer.status_code, code_of(answer)) == (400, "idempotency_key_required")
+
+
+async def test_a_refusal_that_decided_nothing_says_that_the_key_is_open(shop: OpenShop) -> None:
+    """Of two requests with one key one was refused as sold out, then stock came back."""
+    shopper, variant, key = shop.somebody(), shop.sell(stock=0), uuid4().hex
+    refused = await shopper.place([line(variant)], key=key)
+    shop.neighbours.variants[variant].stock = 10
+    placed = await shopper.place([line(variant)], key=key)
+
+    assert (refused.status_code, refused.json()["keyIsOpen"]) == (409, True)
+    assert placed.status_code == 201
+
+
+async def test_a_refusal_that_is_the_keys_answer_says_so_each_time(shop: OpenShop) -> None:
+    shopper, variant, key = shop.somebody(), shop.sell(), uuid4().hex
+    wrong = {"expectedTotal": {"amount": 1, "currency": "INR"}}
+    answers = [await shopper.place([line(variant)], key=key, **wrong) for _ in range(2)]
+
+    for answer in answers:
+        assert (answer.status_code, code_of(answer)) == (409, "price_changed")
+        assert answer.json()["keyIsOpen"] is False
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"couponCode": "NOSUCH"}, "coupon_not_valid"),
+        ({"shippingAddress": None, "addressId": str(uuid4())}, "address_not_found"),
+    ],
+)
+async def test_every_refusal_before_the_decision_leaves_the_key_open(
+    shop: OpenShop, changes: dict[str, Any], code: str
+) -> None:
+    shopper, variant, key = shop.somebody(), shop.sell(), uuid4().hex
+    refused = await shopper.place([line(variant)], key=key, **changes)
+
+    assert (code_of(refused), refused.json()["keyIsOpen"]) == (code, True)
+    assert await shop.orders_of(shopper) == 0

@@ -3,9 +3,11 @@
 import asyncio
 from uuid import uuid4
 
+import httpx2
+
 from tests.integration.order_service.conftest import OpenShop
 from tests.problems import code_of
-from tests.shopper import ADDRESS, line
+from tests.shopper import ADDRESS, Shopper, line
 from tests.waiting import eventually
 
 
@@ -77,20 +79,71 @@ async def test_the_cart_is_ordered_and_cleared(shop: OpenShop) -> None:
     await eventually(is_empty, what="the ordered cart is cleared")
 
 
-async def test_a_cart_edited_meanwhile_is_kept(shop: OpenShop) -> None:
-    shopper, variant = shop.somebody(), shop.sell()
-    await shopper.add_to_cart(variant)
+async def quantities(shopper: Shopper) -> dict[str, int]:
+    cart = (await shopper.request("GET", f"/api/cart/{shopper.user_id}")).json()
+    return {item["variantId"]: item["quantity"] for item in cart["items"]}
+
+
+async def place_and_settle(shopper: Shopper, key: str | None = None) -> httpx2.Response:
+    """Order the cart, and wait until what runs after the answer has run.
+
+    It has, once the next request of this connection is answered.
+    """
+    order = await (shopper.place() if key is None else shopper.place(key=key))
+    assert order.status_code == 201, order.text
+    await asyncio.gather(*(shopper.order(order.json()["id"]) for _ in range(3)))
+    return order
+
+
+async def test_what_was_added_to_the_cart_meanwhile_stays(shop: OpenShop) -> None:
+    shopper, variant, other = shop.somebody(), shop.sell(), shop.sell()
+    await shopper.add_to_cart(variant, 2)
 
     async def edit() -> None:
-        await shopper.add_to_cart(variant)
+        await shopper.add_to_cart(variant, 3)
+        await shopper.add_to_cart(other)
 
     shop.neighbours.on_reserved = edit
-    order = await shopper.place()
-    # What runs after the answer has run once the next request of this connection is answered.
-    await asyncio.gather(*(shopper.order(order.json()["id"]) for _ in range(3)))
+    order = await place_and_settle(shopper)
 
-    cart = (await shopper.request("GET", f"/api/cart/{shopper.user_id}")).json()
-    assert [item["quantity"] for item in cart["items"]] == [2]
+    assert [item["quantity"] for item in order.json()["items"]] == [2]
+    assert await quantities(shopper) == {variant: 3, other: 1}
+
+
+async def test_a_key_used_again_after_a_crash_clears_what_it_ordered_and_no_more(
+    shop: OpenShop,
+) -> None:
+    """The process died before TX2; the customer added and changed goods, then asked again."""
+    shopper, first, second = shop.somebody(), shop.sell(), shop.sell()
+    raised, key = shop.sell(), uuid4().hex
+    for variant in (first, raised):
+        await shopper.add_to_cart(variant)
+
+    async def die() -> None:
+        raise RuntimeError("before TX2")
+
+    shop.neighbours.on_reserved = die
+    assert (await shopper.place(key=key)).status_code == 503
+    shop.neighbours.on_reserved = None
+    await shopper.add_to_cart(second)
+    await shopper.add_to_cart(raised, 4)
+    order = await place_and_settle(shopper, key)
+
+    assert {item["variantId"] for item in order.json()["items"]} == {first, raised}
+    assert await quantities(shopper) == {second: 1, raised: 4}
+
+
+async def test_an_answer_sent_again_leaves_a_later_cart_alone(shop: OpenShop) -> None:
+    shopper, variant, key = shop.somebody(), shop.sell(), uuid4().hex
+    await shopper.add_to_cart(variant)
+    order = await place_and_settle(shopper, key)
+    assert await quantities(shopper) == {}
+
+    await shopper.add_to_cart(variant)
+    again = await place_and_settle(shopper, key)
+
+    assert again.json()["id"] == order.json()["id"]
+    assert await quantities(shopper) == {variant: 1}
 
 
 async def test_an_empty_cart_cannot_be_ordered(shop: OpenShop) -> None:
