@@ -33,6 +33,9 @@ class Settings(DatabaseSettings):
 
     consumer_visibility_s: Annotated[int, Field(gt=0, le=900)] = 60
     mail_timeout_s: Annotated[float, Field(gt=0, le=30)] = 8.0
+    # So many mails a process may have handed to SES without having marked them SENT: as many come
+    # twice when the process or its database is killed just then.
+    mails_at_once: Annotated[int, Field(ge=1, le=10)] = 1
     dead_letter_check_s: Annotated[float, Field(gt=0)] = 30.0
 
     def production_faults(self) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """Use cases of notifications: send a mail once, look the log up, note dead letters."""
 
+import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -56,15 +57,21 @@ class NotificationLogs:
 class Notifications:
     """The log and the sender.
 
-    A mail goes out in three steps: claim it with a lease, hand it to SES, mark it SENT. A process
-    that dies between the last two leaves the one chance of a second copy; SES has no idempotency.
+    A mail goes out in three steps: claim it with a lease, hand it to SES, mark it SENT. Whatever
+    dies between the last two leaves the one chance of a second copy; SES has no idempotency. So
+    no more than `at_once` mails are between the two: the next waits until the log has heard.
     """
 
     db: Database
     sender: MailSender
     lease: timedelta
+    at_once: int = 1
     # What SES took but the database has not heard of yet: marked, not sent again, on the retry.
     accepted: dict[UUID, str] = field(default_factory=dict)
+    _turns: asyncio.Semaphore = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_turns", asyncio.Semaphore(self.at_once))
 
     async def notify(self, envelope: Envelope, notice: Notice) -> bool:
         """Send the mail unless this event's mail was sent before; return whether it went out.
@@ -75,15 +82,26 @@ class Notifications:
         """
         if is_dead_address(notice.mail.recipient):
             return False
-        if envelope.event_id not in self.accepted:
+        async with self._turns:
+            was_accepted = envelope.event_id in self.accepted
+            await self._settle()
+            if was_accepted:
+                return True
             if not await self._claim(envelope, notice):
                 log.info("mail.not_sent", event_id=str(envelope.event_id))
                 return False
             crash_point("mail.before_ses")
             self.accepted[envelope.event_id] = await self._hand_over(envelope, notice)
             crash_point("mail.after_ses_before_sent")
-        await self._record(envelope)
+            started = time.perf_counter()
+            await self._record(envelope.event_id)
+            _step(14, envelope, started)
         return True
+
+    async def _settle(self) -> None:
+        """Record what SES took while the database was away. Raises Unavailable while it is."""
+        for event_id in tuple(self.accepted):
+            await self._record(event_id)
 
     async def forget(self, user_id: UUID) -> None:
         """Take an erased user's address out of the log (ADR 0031). Safe to repeat."""
@@ -126,17 +144,18 @@ class Notifications:
         _step(13, envelope, started)
         return message_id
 
-    async def _record(self, envelope: Envelope) -> None:
-        started = time.perf_counter()
+    async def _record(self, event_id: UUID) -> None:
+        message_id = self.accepted.get(event_id)
+        if message_id is None:
+            return
 
         async def work(session: WriteSession) -> None:
-            row = await queries.lock_by_event(session, envelope.event_id, Channel.EMAIL)
+            row = await queries.lock_by_event(session, event_id, Channel.EMAIL)
             if row is not None and row.status is not NotificationStatus.SENT:
-                row.sent(now(), self.accepted[envelope.event_id])
+                row.sent(now(), message_id)
 
         await self.db.transact(work)
-        self.accepted.pop(envelope.event_id, None)
-        _step(14, envelope, started)
+        self.accepted.pop(event_id, None)
 
     async def _note_failure(
         self, envelope: Envelope, error: MailRefused | Unavailable, status: NotificationStatus

@@ -1,26 +1,33 @@
 """One event, one mail: on real MySQL and SES."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
 
 from common_lib.clock import now
+from common_lib.database import Database, WriteSession
 from common_lib.errors import Unavailable
 from common_lib.events import Envelope, InvalidEvent
 from common_lib.events.orders import OrderConfirmed
-from notification_service.clients import MailRefused, MailSender
+from notification_service.clients import Mail, MailRefused, MailSender
+from notification_service.consumers import mail_process
 from notification_service.models import NotificationLog
 from notification_service.schemas import NotificationStatus
 from notification_service.services.mails import compose
-from notification_service.services.notifications import BeingSent
+from notification_service.services.notifications import BeingSent, Notifications
 from shop.stack.native import NativeStack
-from tests.integration.notification_service.conftest import HOUSE, Desk, enveloped
+from tests.integration.notification_service.conftest import HOUSE, LEASE, Desk, enveloped
 from tests.mailbox import mails_to
 from tests.shopper import at_once
 from tests.unit.notification_service import events
+
+T = TypeVar("T")
 
 
 def somebody() -> str:
@@ -199,6 +206,45 @@ async def test_what_ses_took_is_not_sent_again_when_only_the_log_failed(desk: De
     assert (row.status, row.provider_message_id) == (NotificationStatus.SENT, "message-1")
     assert desk.sender.sent == []
     assert desk.notifications.accepted == {}
+
+
+class MortalDatabase(Database):
+    """A database that is away from the moment it is told."""
+
+    is_dead = False
+
+    async def transact(self, work: Callable[[WriteSession], Awaitable[T]]) -> T:
+        if self.is_dead:
+            raise Unavailable("killed")
+        return await super().transact(work)
+
+
+async def test_a_database_killed_under_a_batch_doubles_one_mail_at_most(desk: Desk) -> None:
+    """SES takes a mail, the database dies, and the process is started again, knowing nothing."""
+    envelopes = [enveloped(events.order_created(email=somebody())) for _ in range(10)]
+    database = MortalDatabase(desk.settings)
+    send = desk.sender.send
+
+    async def send_and_kill(mail: Mail) -> str:
+        message_id = await send(mail)
+        database.is_dead = True
+        return message_id
+
+    sender: Any = SimpleNamespace(send=send_and_kill)
+    before = mail_process(Notifications(database, sender, LEASE), HOUSE)
+    for _ in range(2):  # the consumer tries again while the database is away
+        ended = await asyncio.gather(*(before(each) for each in envelopes), return_exceptions=True)
+        assert all(isinstance(error, Unavailable) for error in ended)
+    assert len(desk.sender.sent) == 1
+
+    await database.close()
+    await set_lease(desk, now() - timedelta(seconds=1))
+    for envelope in envelopes:
+        await desk.process(envelope)
+
+    recipients = [mail.recipient for mail in desk.sender.sent]
+    assert (len(recipients), len(set(recipients))) == (11, 10)
+    assert {row.status for row in await desk.rows()} == {NotificationStatus.SENT}
 
 
 async def test_an_event_without_a_mail_leaves_no_row(desk: Desk) -> None:
