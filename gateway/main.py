@@ -31,18 +31,20 @@ NAME: Final = "gateway"
 _SWEEP_S: Final = 0.25
 _PROBE_PAUSE_S: Final = 0.5
 _PROBE_S: Final = 1.5
-_LOCAL: Final = re.compile(
-    rb"/(?:livez|readyz|healthz|openapi\.json|problems(?:/[a-z0-9_]{1,64})?)"
-)
+_LOCAL: Final = re.compile(rb"/(?:livez|readyz|healthz|problems(?:/[a-z0-9_]{1,64})?)")
+_OPENAPI: Final = b"/openapi.json"
 _DOCS: Final = re.compile(rb"/docs(?:/[a-z-]{1,40}\.(?:js|css|png|html))?")
 
 
 def build_app(settings: GatewaySettings) -> Proxy:
     has_docs = settings.profile is Profile.DEV
+    has_openapi = settings.has_openapi
 
     def is_local(raw_path: bytes) -> bool:
         if _LOCAL.fullmatch(raw_path) is not None:
             return True
+        if raw_path == _OPENAPI:
+            return has_openapi
         return has_docs and _DOCS.fullmatch(raw_path) is not None
 
     app = create_app(settings, NAME, routes=pages.routes(), lifespan=_lifespan)

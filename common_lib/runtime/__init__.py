@@ -82,16 +82,23 @@ def create_app(
     routes: Sequence[BaseRoute] = (),
     hot_reads: Sequence[HotRead] = (),
     lifespan: Lifespan | None = None,
+    is_internal: bool = False,
 ) -> FastAPI:
     """Return an app with telemetry, problem documents, health and metrics.
+
+    Whether it shows its metrics and its OpenAPI document is a setting; one that `is_internal`, as
+    the health server of a worker is, shows its metrics in any case.
 
     `routes` are matched first: that is the place of a HotRoute; `hot_reads` are answered before
     all of it where the bytes are at hand. The lifespan sets
     `app.state.checks` (name → Check) and, where tokens are read, `app.state.authenticator`.
     """
+    is_open = is_internal or settings.has_open_metrics
+    metrics = [HotRoute("/metrics", _metrics)] if is_open else []
     app = DescribedApp(
         title=name,
         routers=routers,
+        openapi_url="/openapi.json" if settings.has_openapi else None,
         docs_url=None,
         redoc_url=None,
         # A redirect would name this process's own address to whoever stands before the gateway.
@@ -99,7 +106,7 @@ def create_app(
         # Ours is lighter, and knows the trace that came over the bus.
         telemetry={"tracing": False, "metrics": False, "logs": False},
         lifespan=lifespan,
-        routes=[*_operation_routes(), *routes],
+        routes=[*_operation_routes(), *metrics, *routes],
     )
     app.state.settings = settings
     app.state.checks = {}
@@ -163,9 +170,15 @@ def serve(app: NamedApp, settings: ServiceSettings, *, protocol: Any = DrainingP
     _spare_the_collector()
     drain = Drain(settings.shutdown_announce_s, settings.shutdown_idle_s, settings.shutdown_grace_s)
     server = Server(_uvicorn_config(app, settings, protocol), drain)
-    uvloop.run(server.serve_until_signal())
+    uvloop.run(_serve(server, settings))
     if not server.started:
         sys.exit(_FAILED_TO_START)
+
+
+async def _serve(server: Server, settings: ServiceSettings) -> None:
+    port = settings.own_metrics_port
+    async with metrics_server(settings, port) if port else contextlib.nullcontext():
+        await server.serve_until_signal()
 
 
 def run_worker(
@@ -192,7 +205,7 @@ async def _work(
     settings: ServiceSettings, name: str, build: Callable[[], AbstractAsyncContextManager[Worker]]
 ) -> None:
     stop = asyncio.Event()
-    app = create_app(settings, name)
+    app = create_app(settings, name, is_internal=True)
     server = Server(_uvicorn_config(app, settings))
     async with build() as worker:
         app.state.checks = dict(worker.checks)
@@ -297,7 +310,6 @@ def _operation_routes() -> list[BaseRoute]:
         HotRoute("/livez", _alive),
         HotRoute("/readyz", _ready),
         HotRoute("/healthz", _ready),
-        HotRoute("/metrics", _metrics),
     ]
 
 

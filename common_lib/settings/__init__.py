@@ -89,6 +89,11 @@ class ServiceSettings(BaseSettings):
     consumer_wait_s: Annotated[int, Field(ge=0, le=20)] = 20
     consumer_visibility_s: Annotated[int, Field(ge=1, le=43_200)] = 60
 
+    # Whether strangers may read what there is to call; unset: not in production.
+    shows_openapi: bool | None = None
+    # Whether /metrics answers whoever reaches the port of the API; unset: not in production.
+    shows_metrics: bool | None = None
+
     problem_base_url: str = "/problems"
     max_body_bytes: int = 64 * 1024
     body_timeout_s: float = 15.0
@@ -150,6 +155,19 @@ class ServiceSettings(BaseSettings):
         return init_settings, env_settings, StoreSource(settings_cls, store, cls.section)
 
     @property
+    def has_openapi(self) -> bool:
+        return not self.is_production if self.shows_openapi is None else self.shows_openapi
+
+    @property
+    def has_open_metrics(self) -> bool:
+        return not self.is_production if self.shows_metrics is None else self.shows_metrics
+
+    @property
+    def own_metrics_port(self) -> int | None:
+        """Return the port that serves the metrics of a service beside its API, if there is one."""
+        return None
+
+    @property
     def is_production(self) -> bool:
         return self.profile is Profile.PRODUCTION
 
@@ -165,6 +183,11 @@ class DatabaseSettings(ServiceSettings):
     database_pool_timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
     # How many processes share the server: with their pools they must fit into its max_connections.
     database_processes: Annotated[int, Field(ge=1)] = 2
+    service_metrics_port: Annotated[int | None, Field(ge=1, le=65535)] = None
+
+    @property
+    def own_metrics_port(self) -> int | None:
+        return self.service_metrics_port
 
     def production_faults(self) -> Iterator[str]:
         yield from super().production_faults()

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx2
@@ -12,11 +13,11 @@ import pytest
 from tests.waiting import eventually
 
 PROGRAM = """
-import asyncio, sys
+import asyncio, os, sys
 from contextlib import asynccontextmanager
 from starlette.responses import Response
 from common_lib.runtime import HotRoute, background, create_app, serve
-from common_lib.settings import ServiceSettings
+from common_lib.settings import DatabaseSettings, ServiceSettings
 
 async def slow(request):
     print("request begins", flush=True)
@@ -36,8 +37,8 @@ async def lifespan(app):
         yield
     print("pools close", flush=True)
 
-serve(create_app(ServiceSettings(), "test", routes=[HotRoute("/slow", slow)], lifespan=lifespan),
-      ServiceSettings())
+settings = (DatabaseSettings if os.environ.get("SHOP_DATABASE_URL") else ServiceSettings)()
+serve(create_app(settings, "test", routes=[HotRoute("/slow", slow)], lifespan=lifespan), settings)
 """
 
 
@@ -85,6 +86,25 @@ async def test_a_process_that_cannot_start_says_so_by_its_exit_status(
 
     assert process.returncode == 3
     assert b"no database" in output
+
+
+async def test_a_service_serves_its_metrics_on_a_port_of_their_own(
+    unused_tcp_port_factory: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port, own = unused_tcp_port_factory(), unused_tcp_port_factory()
+    monkeypatch.setenv("SHOP_SHOWS_METRICS", "false")
+    monkeypatch.setenv("SHOP_SERVICE_METRICS_PORT", str(own))
+    monkeypatch.setenv("SHOP_DATABASE_URL", "mysql://nobody@127.0.0.1/none")
+    process = await start(port)
+    async with httpx2.AsyncClient() as client:
+        await eventually(lambda: answers(client, f"http://127.0.0.1:{own}/metrics"), timeout_s=60)
+        await eventually(lambda: answers(client, f"http://127.0.0.1:{port}/livez"))
+        api = await client.get(f"http://127.0.0.1:{port}/metrics")
+        beside = await client.get(f"http://127.0.0.1:{own}/livez")
+    process.terminate()
+    await process.communicate()
+
+    assert (api.status_code, beside.status_code) == (404, 404)
 
 
 @pytest.mark.parametrize("path", ["/livez/", "/readyz/?x=1"])
