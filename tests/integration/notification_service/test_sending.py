@@ -22,7 +22,13 @@ from notification_service.schemas import NotificationStatus
 from notification_service.services.mails import compose
 from notification_service.services.notifications import BeingSent, Notifications
 from shop.stack.native import NativeStack
-from tests.integration.notification_service.conftest import HOUSE, LEASE, Desk, enveloped
+from tests.integration.notification_service.conftest import (
+    HOUSE,
+    LEASE,
+    NOBODY,
+    Desk,
+    enveloped,
+)
 from tests.mailbox import mails_to
 from tests.shopper import at_once
 from tests.unit.notification_service import events
@@ -231,7 +237,7 @@ async def test_a_database_killed_under_a_batch_doubles_one_mail_at_most(desk: De
         return message_id
 
     sender: Any = SimpleNamespace(send=send_and_kill)
-    before = mail_process(Notifications(database, sender, LEASE), HOUSE)
+    before = mail_process(Notifications(database, sender, LEASE), HOUSE, NOBODY)
     for _ in range(2):  # the consumer tries again while the database is away
         ended = await asyncio.gather(*(before(each) for each in envelopes), return_exceptions=True)
         assert all(isinstance(error, Unavailable) for error in ended)
