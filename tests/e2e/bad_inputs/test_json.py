@@ -21,6 +21,9 @@ from tests.problems import assert_problem
         (b"[]", 422),
         (b'"text"', 422),
         (b"[" * 20_000, 400),
+        (b'{"email": "a@b.example", "email": "c@d.example", "password": "password123"}', 400),
+        (b'{"email": "a@b.example", "\\u0065mail": "c@d.example", "password": "p"}', 400),
+        (b'{"email": "a@b.example", "password": ' + b"[" * 40 + b"]" * 40 + b"}", 400),
     ],
 )
 @pytest.mark.parametrize("path", ["/api/users", "/api/auth/login"])

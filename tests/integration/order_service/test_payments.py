@@ -57,7 +57,12 @@ def message(payment_id: str, amount: int = 80_000, **changes: Any) -> dict[str, 
 async def send(
     shop: OpenShop, body: dict[str, Any], *, at: float | None = None, secret: str = SECRET
 ) -> httpx2.Response:
-    raw = orjson.dumps(body)
+    return await send_raw(shop, orjson.dumps(body), at=at, secret=secret)
+
+
+async def send_raw(
+    shop: OpenShop, raw: bytes, *, at: float | None = None, secret: str = SECRET
+) -> httpx2.Response:
     headers = {
         "Payment-Signature": sign(raw, secret, at or time.time()),
         "Content-Type": "application/json",
@@ -275,6 +280,35 @@ async def test_a_webhook_of_an_unknown_provider_is_not_found(shop: OpenShop) -> 
     answer = await shop.http.post("/api/webhooks/payments/paypal", json={})
 
     assert answer.status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("more", "status"),
+    [
+        (b'"deep":' + b"[" * 98 + b"]" * 98, 400),
+        (b'"deep":' + b'{"a":' * 5000 + b"1" + b"}" * 5000, 400),
+        (b'"type":"payment.failed"', 400),
+        (b'"\\u0074ype":"payment.failed"', 400),
+        (b'"wide":[' + b"1," * 20_000 + b"1]", 200),
+        (b'"big":18446744073709551615,"small":-9223372036854775808,"float":1e308', 200),
+        (b'"beyond":' + b"9" * 300, 200),
+        (b'"' + b"n" * 60_000 + b'":1', 200),
+        (b'"beyond":' + b"9" * 400, 422),
+        (b'"nul":"\\u0000"', 422),
+    ],
+    ids=["99 levels", "5,000", "twice", "escaped", "wide", "big", "huge", "name", "inf", "NUL"],
+)
+async def test_a_signed_webhook_of_any_shape_is_taken_or_refused_plainly(
+    shop: OpenShop, more: bytes, status: int
+) -> None:
+    """What MySQL's JSON could not keep is refused: it takes 100 levels."""
+    raw = orjson.dumps(message(str(uuid4())))[:-1] + b"," + more + b"}"
+
+    answer = await send_raw(shop, raw)
+
+    assert answer.status_code == status, answer.text
+    if status == 400:
+        assert code_of(answer) == "malformed_json"
 
 
 @pytest.mark.parametrize(
