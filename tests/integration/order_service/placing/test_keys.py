@@ -114,7 +114,7 @@ async def test_a_refusal_that_is_the_keys_answer_says_so_each_time(shop: OpenSho
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
-        ({"couponCode": "NOSUCH"}, "coupon_not_valid"),
+        ({"couponCode": "NOSUCH"}, "coupon_invalid"),
         ({"shippingAddress": None, "addressId": str(uuid4())}, "address_not_found"),
     ],
 )
