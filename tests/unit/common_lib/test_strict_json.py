@@ -4,7 +4,7 @@ import json
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from common_lib.problems import MalformedJson, parse_json
@@ -61,6 +61,10 @@ def test_a_body_without_repetition_is_taken(body: bytes) -> None:
     assert parse_json(body) == json.loads(body)
 
 
+PATIENT = settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])
+
+
+@PATIENT
 @given(JSON, st.booleans(), st.booleans())
 def test_any_document_is_read_as_it_was_written(value: object, ascii_: bool, wide: bool) -> None:
     text = json.dumps(value, ensure_ascii=ascii_, indent=2 if wide else None)
@@ -70,6 +74,7 @@ def test_any_document_is_read_as_it_was_written(value: object, ascii_: bool, wid
         assert text.count("[") + text.count("{") > MAX_DEPTH
 
 
+@PATIENT
 @given(st.dictionaries(st.text('ab:\\"'), JSON, min_size=1))
 def test_any_object_written_twice_over_is_refused(value: dict[str, object]) -> None:
     inside = orjson.dumps(value)[1:-1]
