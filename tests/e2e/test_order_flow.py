@@ -171,7 +171,7 @@ async def test_a_thousand_buyers_of_a_hundred_units_get_exactly_a_hundred(
     buyers = [accounts[n % len(accounts)] for n in range(1000)]
 
     answers: list[httpx2.Response] = await at_once(
-        *(buyer.place([line(variant_id)]) for buyer in buyers)
+        *(buyer.place_until_told([line(variant_id)]) for buyer in buyers)
     )
 
     codes = [answer.status_code for answer in answers]
