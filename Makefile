@@ -21,7 +21,7 @@ again = for pause in 1 3 9 ""; do \
 	  echo "That failed; again in $$pause s" >&2; sleep "$$pause"; done
 
 .DEFAULT_GOAL := help
-.PHONY: help up down reset status logs doctor demo seed flashsale check unit integration e2e chaos test edge-test mutate prove fuzz bench lock diagrams image venv
+.PHONY: help up down reset status logs doctor demo seed flashsale check unit integration e2e chaos test edge-test mutate prove fuzz bench bare lock diagrams image venv
 
 help: ## List the tasks
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -97,6 +97,9 @@ lock: ## Resolve the newest packages into the two lock files (needs uv)
 	uv pip compile --quiet --universal --upgrade --generate-hashes --no-header --no-annotate \
 	  --no-emit-index-url --no-emit-find-links --group dev -c requirements.lock pyproject.toml \
 	  -o requirements-dev.lock
+
+bare: ## Run a command on a machine that has nothing, as root (RUN="make demo" AS_USER=1)
+	@.ci/bare $(if $(AS_USER),--user) bash -c '$(or $(RUN),make test)'
 
 diagrams: ## Draw the pictures in docs/diagrams from their text sources
 	docs/diagrams/render.sh

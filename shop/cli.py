@@ -15,7 +15,7 @@ from rich.console import Console
 
 from shop.doctor import examine
 from shop.plainly import told_plainly
-from shop.stack import checks, choice, docker, localstack, memory
+from shop.stack import checks, choice, docker, localstack, memory, ports
 from shop.stack.environment import LIVE_SETTINGS_PATH
 from shop.stack.errors import StackError
 from shop.stack.layout import PROCESS_NAMES, SERVICES, Layout
@@ -64,6 +64,7 @@ def up(
     """Get what is missing and start the whole shop; what runs already is kept."""
     with told_plainly():
         stack = _stack(with_edge=with_edge)
+        _warn_of_risky_ports(stack.layout)
         kind = Kind.DOCKER if isinstance(stack, docker.DockerStack) else Kind.NATIVE
         layout = stack.layout
         memory.remember(layout.home, kind, layout.ports, with_edge=layout.with_edge)
@@ -165,7 +166,10 @@ def queues() -> None:
 def doctor() -> None:
     """Check this machine for what the shop needs, each finding with its fix."""
     with told_plainly():
-        findings = examine(Layout.local(), docker_answers=docker.engine_answers())
+        layout, docker_answers = Layout.local(), docker.engine_answers()
+        remembered = memory.recall_kind(layout.home)
+        kind = choice.choose(os.environ, remembered, lambda: docker_answers)
+        findings = examine(layout, kind=kind, docker_answers=docker_answers)
         for finding in findings:
             console.print(finding.line, highlight=False, soft_wrap=True, markup=False)
         if any(finding.is_fatal and not finding.is_fine for finding in findings):
@@ -313,6 +317,12 @@ def _stack(*, with_edge: bool = False) -> NativeStack | docker.DockerStack:
         return docker.DockerStack(layout, progress)
     checks.refuse_other_systems()
     return NativeStack(layout, progress)
+
+
+def _warn_of_risky_ports(layout: Layout) -> None:
+    warning = ports.Outgoing.of_this_machine().warning(layout.wanted_ports())
+    if warning is not None:
+        Progress(console).warn(str(warning))
 
 
 def _native(command: str) -> NativeStack:

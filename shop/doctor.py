@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shop.stack import checks, edge, localstack, mysql, ports, redis
+from shop.stack.errors import StackError
 from shop.stack.layout import Layout
+from shop.stack.memory import Kind
 from shop.stack.native import NativeStack
 
 OLDEST_PYTHON = (3, 11)
@@ -33,11 +35,11 @@ class Finding:
         return f"{mark}  {self.fact}" + (f". Fix: {self.fix}" if self.fix else "")
 
 
-def examine(layout: Layout, *, docker_answers: bool) -> list[Finding]:
-    """Look at everything; nothing is changed, fetched or started."""
+def examine(layout: Layout, *, kind: Kind, docker_answers: bool) -> list[Finding]:
+    """Look at everything a stack of that kind needs; nothing is changed, fetched or started."""
     return [
         _system(docker_answers=docker_answers),
-        _docker(docker_answers=docker_answers),
+        _docker(kind, docker_answers=docker_answers),
         _python(),
         _disk(layout),
         _memory(),
@@ -53,10 +55,14 @@ def _system(*, docker_answers: bool) -> Finding:
     return Finding(False, fact, "the stack needs Linux or a running Docker", is_fatal=True)
 
 
-def _docker(*, docker_answers: bool) -> Finding:
+def _docker(kind: Kind, *, docker_answers: bool) -> Finding:
+    """Say which stack `make up` would start, and why."""
+    engine = f"{'a' if docker_answers else 'no'} Docker engine with Compose answers"
+    if kind is Kind.NATIVE:
+        return Finding(True, f"{engine}: make up runs natively")
     if docker_answers:
-        return Finding(True, "a Docker engine with Compose answers: make up uses it")
-    return Finding(True, "no Docker engine with Compose answers: make up runs natively")
+        return Finding(True, f"{engine}: make up uses it")
+    return Finding(False, f"{engine}, which make up would use", "start it, or STACK=native", True)
 
 
 def _python() -> Finding:
@@ -82,25 +88,42 @@ def _memory() -> Finding:
 
 def _programs(layout: Layout) -> Iterator[Finding]:
     has_apt = shutil.which("apt-get") is not None
-    yield _program("MySQL 8.4", at_hand=mysql.is_fetched(layout), can_be_had=has_apt)
-    yield _program("Redis", at_hand=redis.at_hand(layout) is not None, can_be_had=True)
+    yield _mysql(layout, can_be_had=has_apt)
+    yield _program("Redis", _redis(layout), can_be_had=True)
     yield _edge(layout, can_be_had=has_apt)
-    yield _program("LocalStack", at_hand=localstack.is_fetched(layout), can_be_had=True)
+    there = f"LocalStack {localstack.VERSION}" if localstack.is_fetched(layout) else None
+    yield _program(f"LocalStack {localstack.VERSION}", there, can_be_had=True)
     root = os.geteuid() == 0
     yield Finding(True, "running as root" if root else "running without root, which suffices")
 
 
-def _program(name: str, *, at_hand: bool, can_be_had: bool) -> Finding:
-    if at_hand:
-        return Finding(True, f"{name} is at hand")
+def _program(name: str, there: str | None, *, can_be_had: bool) -> Finding:
+    if there is not None:
+        return Finding(True, f"{there} is at hand")
     if can_be_had:
         return Finding(True, f"{name} is fetched by the first make up")
     return Finding(False, f"{name} is missing", f"install {name}", is_fatal=True)
 
 
+def _mysql(layout: Layout, *, can_be_had: bool) -> Finding:
+    """Name the server that runs or would run, which may be another than Compose's 8.4."""
+    try:
+        server = mysql.at_hand(layout)
+    except StackError as error:
+        return Finding(False, error.cause, error.fix, is_fatal=True)
+    oldest = ".".join(map(str, mysql.OLDEST_MYSQL))
+    there = None if server is None else server.label
+    return _program(f"MySQL {oldest} or newer", there, can_be_had=can_be_had)
+
+
+def _redis(layout: Layout) -> str | None:
+    command = redis.at_hand(layout)
+    return None if command is None else redis.label(command)
+
+
 def _edge(layout: Layout, *, can_be_had: bool) -> Finding:
     if edge.is_fetched(layout):
-        return Finding(True, "nginx with ModSecurity is at hand")
+        return Finding(True, f"{edge.label(layout)} with ModSecurity is at hand")
     if can_be_had:
         return Finding(True, "nginx with ModSecurity is fetched by the first make up EDGE=1")
     fix = "none is needed without EDGE=1; with it, use Debian, Ubuntu or Docker"
@@ -114,4 +137,7 @@ def _ports(layout: Layout) -> Iterator[Finding]:
             continue
         error = ports.port_taken(name, port)
         yield Finding(False, error.cause, error.fix, is_fatal=True)
+    warning = ports.Outgoing.of_this_machine().warning(layout.wanted_ports())
+    if warning is not None:
+        yield Finding(False, warning.cause, warning.fix)
     yield Finding(True, f"{len(layout.wanted_ports())} ports looked at")

@@ -5,9 +5,11 @@ they depend on, the C library too, so their programs run through their own loade
 machine's own libraries are.
 """
 
+import os
 import platform
 import shutil
 import subprocess
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from shop.stack.progress import Step
 KEYRING = "/usr/share/keyrings/{distribution}-archive-keyring.gpg"
 TARGET_FORMAT = "$(REPO_URI)|$(RELEASE)|$(COMPONENT)"
 ALIASES = ("stable", "oldstable", "oldoldstable", "testing")
+OWN_SETTINGS = {"OPENSSL_CONF": "/dev/null", "LC_ALL": "C", "TZ": "UTC"}
 # Documentation and translations are half of what would be unpacked.
 LEFT_OUT = ("./usr/share/doc/*", "./usr/share/man/*", "./usr/share/locale/*", "./usr/share/perl/*")
 
@@ -46,7 +49,9 @@ class Tree:
         if not loaders:
             raise StackError(f"{self.root} holds no dynamic loader", f"rm -r {self.root}")
         libraries = [f"{folder}{below}" for folder in folders for below in ("", "/private")]
-        return (str(loaders[0]), "--library-path", ":".join(libraries), str(self.root / program))
+        # Without the cache: what is not in the tree is to be missed, not taken from this machine.
+        loader = (str(loaders[0]), "--inhibit-cache", "--library-path", ":".join(libraries))
+        return (*loader, str(self.root / program))
 
     def holds(self, program: str) -> bool:
         return (self.root / program).exists()
@@ -64,6 +69,15 @@ def release() -> Release:
             f"apt has no source for {codename} main", "add one to /etc/apt/sources.list.d"
         )
     return Release(distribution, codename, archive)
+
+
+def environment_of(command: Sequence[str]) -> Mapping[str, str]:
+    """Return what a program is to run in: for an unpacked one, no settings of other versions.
+
+    Compiled into its libraries are this machine's openssl.cnf, locales, converters and time zone.
+    """
+    is_unpacked = len(command) > 1
+    return {**os.environ, **OWN_SETTINGS} if is_unpacked else os.environ
 
 
 def fetch(root: Path, source: Release, suite: str, packages: list[str], step: Step) -> Tree:

@@ -8,6 +8,7 @@ import http.client
 import os
 import re
 import ssl
+import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -92,7 +93,7 @@ class Edge:
         return Spec(
             name=NAME,
             argv=argv,
-            env=os.environ,
+            env=debian.environment_of(argv),
             cwd=self.layout.home,
             wiring={**wiring, "nginx.conf": text},
             # An nginx that was killed has left them: the next one could not listen there.
@@ -107,6 +108,7 @@ class Edge:
             "EDGE_ROOT": str(_folder(self.layout)),
             "EDGE_FILES": str(FILES),
             "EDGE_RUN": str(self.folder),
+            "EDGE_LOG": "/dev/stdout",
             "EDGE_CERTIFICATES": str(self.layout.keys),
             "EDGE_HTTPS": f"{LOOPBACK}:{ports.edge}",
             "EDGE_HTTP": f"{LOOPBACK}:{ports.edge_http}",
@@ -186,6 +188,13 @@ def prepare(layout: Layout, progress: Progress) -> None:
 def is_fetched(layout: Layout) -> bool:
     tree = debian.Tree(_folder(layout))
     return all(tree.holds(path) for path in (NGINX, *MODULES, RULES))
+
+
+def label(layout: Layout) -> str:
+    """Name the fetched nginx by its version."""
+    nginx = _tree(layout).command(NGINX)
+    answer = subprocess.run((*nginx, "-v"), capture_output=True, text=True, check=False)
+    return answer.stderr.strip().rpartition(" ")[2].replace("/", " ") or "nginx"
 
 
 def filled_in(template: str, values: Mapping[str, str]) -> str:

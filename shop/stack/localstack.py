@@ -85,6 +85,8 @@ def _environment(files: Path, port: int) -> dict[str, str]:
         "LOCALSTACK_HOST": f"{LOOPBACK}:{port}",
         "SQS_ENDPOINT_STRATEGY": "path",
         "FILESYSTEM_ROOT": str(files),
+        # Inside any container it takes itself for its own image and writes to /var/lib.
+        "OVERRIDE_IN_DOCKER": "0",
         "TMPDIR": str(files / "tmp"),
         # It reads its index of plugins half written if another LocalStack starts beside it.
         "XDG_CACHE_HOME": str(files / "cache"),

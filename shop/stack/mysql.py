@@ -74,8 +74,21 @@ def choose(layout: Layout, progress: Progress) -> Server:
         chosen = _first_that_works(layout, progress)
         _remember(layout, chosen)
     if chosen.family == MARIADB:
-        progress.warn(f"using {chosen.label} in place of MySQL 8.4: same protocol, other server")
+        progress.warn(f"using {chosen.label} in place of MySQL: same protocol, other server")
     return chosen
+
+
+def at_hand(layout: Layout) -> Server | None:
+    """Return the server that needs no fetching: its data's own, else as ``choose`` would find it.
+
+    Raises StackError if the data was made by one that is gone.
+    """
+    remembered = _remembered(layout)
+    if remembered is not None:
+        return remembered
+    families = [family for family in (MYSQL, MARIADB) if _wanted() in ("auto", family)]
+    found = (server for family in families for server in (_on_path(family), _tree(layout, family)))
+    return next((server for server in found if server is not None), None)
 
 
 def is_fetched(layout: Layout) -> bool:
@@ -86,6 +99,7 @@ def is_fetched(layout: Layout) -> bool:
 def prepare_data(layout: Layout, server: Server, name: str) -> None:
     """Give the server its data directory, copied from a template that is made once."""
     data = layout.data / name
+    _scratch(data).mkdir(parents=True, exist_ok=True)
     if not data.exists():
         draft = data.with_name(f"{name}.new")
         shutil.rmtree(draft, ignore_errors=True)
@@ -108,7 +122,8 @@ def spec(layout: Layout, server: Server, secrets: Secrets, name: str) -> Spec:
     )
     # Left by a server that was killed: a recycled pid in the lock would forbid the next start.
     leftovers = tuple(str(data / file) for file in ("mysql.sock", "mysql.sock.lock", "mysqld.pid"))
-    return Spec(name=name, argv=argv, env=os.environ, cwd=layout.home, leftovers=leftovers)
+    env = debian.environment_of(server.command)
+    return Spec(name=name, argv=argv, env=env, cwd=layout.home, leftovers=leftovers)
 
 
 def greets(port: int) -> bool:
@@ -156,15 +171,21 @@ def _none_to_be_had(refusals: Sequence[StackError]) -> StackError:
 
 
 def _candidates(layout: Layout, progress: Progress) -> Iterator[Callable[[], Server | None]]:
+    wanted = _wanted()
+    for family in (MYSQL, MARIADB):
+        if wanted in ("auto", family):
+            yield partial(_on_path, family)
+            yield partial(_fetched, layout, progress, family)
+
+
+def _wanted() -> str:
+    """Return the family that is asked for, or `auto`."""
     wanted = os.environ.get(CHOICE_VARIABLE, "auto")
     if wanted not in ("auto", MYSQL, MARIADB):
         raise StackError(
             f"{CHOICE_VARIABLE} must be auto, {MYSQL} or {MARIADB}, but is {wanted!r}", "unset it"
         )
-    for family in (MYSQL, MARIADB):
-        if wanted in ("auto", family):
-            yield partial(_on_path, family)
-            yield partial(_fetched, layout, progress, family)
+    return wanted
 
 
 def _on_path(family: str) -> Server | None:
@@ -234,7 +255,8 @@ def _base(server: Server, data: Path) -> tuple[str, ...]:
         if len(server.command) > 1
         else ()
     )
-    return (*server.command, "--no-defaults", f"--datadir={data}", *own_files, *as_root)
+    folders = (f"--datadir={data}", f"--tmpdir={_scratch(data)}")
+    return (*server.command, "--no-defaults", *folders, *own_files, *as_root)
 
 
 def arguments(family: str) -> tuple[str, ...]:
@@ -249,6 +271,11 @@ def settings() -> dict[str, str]:
     file = ConfigParser(interpolation=None)
     file.read_string(SETTINGS.read_text())
     return dict(file["mysqld"])
+
+
+def _scratch(data: Path) -> Path:
+    """Return where a server keeps temporary files: alone, as each clears the folder it is given."""
+    return data.with_name(f"{data.name}.tmp")
 
 
 def _template(layout: Layout, server: Server) -> Path:
@@ -270,19 +297,22 @@ def _make_template(layout: Layout, server: Server, progress: Progress) -> None:
         draft.rename(template)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+        shutil.rmtree(_scratch(draft), ignore_errors=True)
 
 
 def _initialise(layout: Layout, server: Server, data: Path, step: Step) -> None:
     log = layout.downloads / "log" / "mysql-initialise.log"
+    env = debian.environment_of(server.command)
+    _scratch(data).mkdir(exist_ok=True)
     if server.family == MYSQL:
         command = [*_base(server, data), *arguments(MYSQL), "--initialize-insecure"]
-        run_logged(step, command, log)
+        run_logged(step, command, log, env=env)
         return
     sql = data.with_name("bootstrap.sql")
     sql.write_text(_system_tables_sql(Path(server.share)))
     bootstrap = [*_base(server, data), *arguments(MARIADB), "--bootstrap", "--skip-log-bin"]
     with sql.open("rb") as script:
-        run_logged(step, bootstrap, log, stdin=script)
+        run_logged(step, bootstrap, log, env=env, stdin=script)
     sql.unlink()
 
 

@@ -18,6 +18,9 @@ EDGE_SOURCE = "127.0.0.2"
 EDGE_PORTS = ("edge", "edge_http")
 HIGHEST_PORT = 65535
 OFFSET_VARIABLE = "SHOP_PORT_OFFSET"
+KERNEL_SETTINGS = Path("/proc/sys/net/ipv4")
+USUAL_OUTGOING = (32_768, 60_999)
+SHOWN_PORTS = 3
 # Below where outgoing connections take theirs from, so a killed server finds its port free.
 FREE_PORT_RANGE = range(20_000, 32_000)
 
@@ -61,7 +64,7 @@ class Ports:
         """Read the ports, those not set as remembered; raises StackError naming a wrong one."""
         base = cls() if remembered is None or OFFSET_VARIABLE in environment else remembered
         offset = _offset(environment)
-        chosen = {name: _port(environment, name, base.of(name) + offset) for name in cls.names()}
+        chosen = {name: _port(environment, name, base.of(name), offset) for name in cls.names()}
         _refuse_doubles(chosen)
         return cls(**chosen)
 
@@ -87,7 +90,9 @@ def free_ports(count: int, within: range = FREE_PORT_RANGE) -> list[int]:
 
     Raises StackError if there are not as many left.
     """
-    candidates = random.sample(within, len(within))
+    outgoing = Outgoing.of_this_machine()
+    left = [port for port in within if not outgoing.includes(port)] or list(within)
+    candidates = random.sample(left, len(left))
     found: list[int] = []
     while len(found) < count:
         if not candidates:
@@ -142,15 +147,97 @@ def refuse_taken(wanted: Mapping[str, int]) -> None:
 
 
 def port_taken(name: str, port: int) -> StackError:
-    holder = holder_of(port)
-    by = f"by {holder.command} (pid {holder.pid})" if holder else "by another user's process"
-    stop = f"kill {holder.pid}" if holder else "stop that process"
+    if is_privileged(port):
+        return _for_root_alone(name, port)
+    by, stop = _who_holds(port)
     variable = port_variable(name)
     return StackError(
         f"port {port} for {name.replace('_', '-')} is taken {by}",
         f"{stop}, or choose another port: {variable}={_suggestion(port)} "
         f"(all at once: {OFFSET_VARIABLE}=10000)",
     )
+
+
+def _who_holds(port: int) -> tuple[str, str]:
+    """Say who has the port, and how it becomes free."""
+    holder = holder_of(port)
+    if holder is not None:
+        return f"by {holder.command} (pid {holder.pid})", f"kill {holder.pid}"
+    if not _listening_inodes(port):
+        return "by a connection", "wait until it ends"
+    return "by another user's process", "stop that process"
+
+
+def is_privileged(port: int) -> bool:
+    """Whether only root may listen there."""
+    return os.geteuid() != 0 and port < _kernel_numbers("ip_unprivileged_port_start", (1024,))[0]
+
+
+def _for_root_alone(name: str, port: int) -> StackError:
+    return StackError(
+        f"port {port} for {name.replace('_', '-')} may be opened by root alone",
+        f"choose one from 1024: {port_variable(name)}={getattr(Ports, name.replace('-', '_'))}",
+    )
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """The ports from which this machine gives one to each connection it makes, by chance."""
+
+    first: int
+    last: int
+    reserved: tuple[range, ...] = ()
+
+    @classmethod
+    def of_this_machine(cls, settings: Path = KERNEL_SETTINGS) -> "Outgoing":
+        first, last = _kernel_numbers("ip_local_port_range", USUAL_OUTGOING, settings)
+        return cls(first, last, _reserved(settings))
+
+    def includes(self, port: int) -> bool:
+        """Whether a connection may hold the port just when a server wants it."""
+        return self.first <= port <= self.last and not any(port in part for part in self.reserved)
+
+    def warning(self, wanted: Mapping[str, int]) -> StackError | None:
+        """Return what there is to say of ports that a connection may hold, as cause and fix."""
+        risky = [
+            f"{name.replace('_', '-')} {port}"
+            for name, port in wanted.items()
+            if self.includes(port)
+        ]
+        if not risky:
+            return None
+        return StackError(
+            f"outgoing connections of this machine take ports from {self.first} to {self.last}, "
+            f"and by chance one of ours: {_some(risky)}",
+            f"choose ports below {self.first} (the usual ones moved: {OFFSET_VARIABLE}=10000), or "
+            f"keep them free: sysctl net.ipv4.ip_local_reserved_ports",
+        )
+
+
+def _some(words: list[str]) -> str:
+    rest = len(words) - SHOWN_PORTS
+    return ", ".join(words[:SHOWN_PORTS]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _kernel_numbers(
+    name: str, usual: tuple[int, ...], settings: Path = KERNEL_SETTINGS
+) -> tuple[int, ...]:
+    """Read a setting of the kernel's that holds numbers; as usual where it cannot be read."""
+    try:
+        numbers = tuple(int(word) for word in (settings / name).read_text().split())
+    except (OSError, ValueError):
+        return usual
+    return numbers if len(numbers) == len(usual) else usual
+
+
+def _reserved(settings: Path) -> tuple[range, ...]:
+    """Read the ports that are given to no connection, such as `8080,9000-9999`."""
+    try:
+        parts = (settings / "ip_local_reserved_ports").read_text().strip().split(",")
+        bounds = [part.split("-") for part in parts if part]
+        return tuple(range(int(bound[0]), int(bound[-1]) + 1) for bound in bounds)
+    except (OSError, ValueError):
+        return ()
 
 
 @dataclass(frozen=True)
@@ -178,9 +265,16 @@ def _offset(environment: Mapping[str, str]) -> int:
     )
 
 
-def _port(environment: Mapping[str, str], name: str, default: int) -> int:
+def _port(environment: Mapping[str, str], name: str, base: int, offset: int) -> int:
     variable = port_variable(name)
-    text = environment.get(variable) or str(default)
+    text = environment.get(variable)
+    if not text and base + offset > HIGHEST_PORT:
+        raise StackError(
+            f"{OFFSET_VARIABLE}={offset} moves {name.replace('_', '-')} to port {base + offset}, "
+            f"and {HIGHEST_PORT} is the last",
+            f"set for example {OFFSET_VARIABLE}=10000",
+        )
+    text = text or str(base + offset)
     if text.isdecimal() and 1 <= int(text) <= HIGHEST_PORT:
         return int(text)
     raise StackError(

@@ -1,8 +1,9 @@
 """The Redis server: found on the PATH, unpacked from the distribution, or a wheel from PyPI."""
 
-import os
+import re
 import shutil
 import socket
+import subprocess
 from pathlib import Path
 
 from shop.stack import debian, venvs
@@ -37,6 +38,13 @@ def at_hand(layout: Layout) -> tuple[str, ...] | None:
     return (str(wheel),) if wheel else None
 
 
+def label(command: tuple[str, ...]) -> str:
+    """Name the server behind the command as it names itself, such as `Redis 7.0.15`."""
+    answer = subprocess.run((*command, "--version"), capture_output=True, text=True, check=False)
+    found = re.match(r"(\w+) server v=([\d.]+)", answer.stdout)
+    return f"{found[1]} {found[2]}" if found else "a Redis server"
+
+
 def spec(layout: Layout, command: tuple[str, ...]) -> Spec:
     data = layout.data / NAME
     data.mkdir(parents=True, exist_ok=True)
@@ -44,7 +52,8 @@ def spec(layout: Layout, command: tuple[str, ...]) -> Spec:
     argv = (*command, str(SETTINGS), *(part for item in place.items() for part in item))
     # A server that runs is restarted when its file has changed.
     wiring = {SETTINGS.name: SETTINGS.read_text()}
-    return Spec(name=NAME, argv=argv, env=os.environ, cwd=layout.home, wiring=wiring)
+    env = debian.environment_of(command)
+    return Spec(name=NAME, argv=argv, env=env, cwd=layout.home, wiring=wiring)
 
 
 def answers(port: int) -> bool:

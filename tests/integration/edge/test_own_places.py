@@ -13,6 +13,7 @@ from shop.stack import debian
 from shop.stack.edge import NGINX, Edge
 from shop.stack.layout import REPOSITORY
 from shop.stack.ports import LOOPBACK
+from tests import openfiles
 from tests.integration.edge.harness import ANSWER_TIMEOUT_S, ask, request
 from tests.waiting import eventually
 
@@ -30,7 +31,6 @@ OVERRIDDEN_BY = {
     "http-uwsgi-temp-path": "uwsgi_temp_path {folder}/",
 }
 ON_THE_COMMAND_LINE = {"prefix": "-p", "conf-path": "-c", "error-log-path": "-e"}
-KERNEL = ("/dev/null", "/dev/zero", "/proc/", "pipe:", "socket:", "anon_inode:", "[")
 
 
 def test_each_place_compiled_into_nginx_is_overridden(edge: Edge) -> None:
@@ -48,7 +48,7 @@ def test_nginx_holds_nothing_open_outside_its_places(edge: Edge) -> None:
     layout = edge.layout
     own = tuple(f"{folder}/" for folder in (layout.home, layout.downloads, REPOSITORY))
 
-    held = open_files(layout.run / "edge.pid")
+    held = openfiles.held(json.loads((layout.run / "edge.pid").read_text())["pid"])
     assert [path for path in held if not path.startswith(own)] == []
     assert any(path.endswith("ngx_http_modsecurity_module.so") for path in held)
 
@@ -84,15 +84,6 @@ def main_and_http_directives(edge: Edge) -> list[str]:
     outer = [line for line in lines if not line.startswith(" ")]
     http = lines[lines.index("http {") :]
     return outer + [line.strip() for line in http if re.match(r" {4}\S", line)]
-
-
-def open_files(pid_file: Path) -> set[str]:
-    """What the process has open or mapped, the kernel's own left out."""
-    process = Path("/proc") / str(json.loads(pid_file.read_text())["pid"])
-    opened = {str(handle.readlink()) for handle in (process / "fd").iterdir()}
-    rows = (line.split(maxsplit=5) for line in (process / "maps").read_text().splitlines())
-    mapped = {row[5] for row in rows if len(row) > 5}
-    return {path for path in opened | mapped if not path.startswith(KERNEL)}
 
 
 def lines_about(log: Path, path: str) -> list[dict[str, Any]]:

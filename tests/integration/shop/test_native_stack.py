@@ -1,13 +1,21 @@
 import signal
+import socket
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from shop import doctor
+from shop.stack import localstack
+from shop.stack.debian import OWN_SETTINGS
 from shop.stack.errors import StackError
 from shop.stack.layout import Layout
+from shop.stack.memory import Kind
 from shop.stack.native import NativeStack
+from shop.stack.processes import Identity
+from tests import openfiles
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +30,78 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NativeStack]:
 
 def test_the_parts_come_up_ready(parts: NativeStack) -> None:
     assert {name for name in parts.part_names() if parts.is_ready(name)} == set(parts.part_names())
+
+
+def test_what_the_parts_write_lies_in_the_folder_of_the_stack(parts: NativeStack) -> None:
+    """Not in /tmp, /var/log or /var/lib, wherever what is compiled into them points."""
+    written = {
+        name: openfiles.opened(identity.pid, for_writing=True)
+        for name, identity in parts.running().items()
+    }
+
+    assert written.keys() == set(parts.part_names())
+    assert all(written.values())
+    home = f"{parts.layout.home}/"
+    assert {
+        path for paths in written.values() for path in paths if not path.startswith(home)
+    } == set()
+    assert not [path for path in places_of_localstack(parts) if not path.startswith(home)]
+
+
+def test_unpacked_servers_load_nothing_of_this_machine(parts: NativeStack) -> None:
+    """Neither libraries nor locales, converters or settings, which may be of another version."""
+    own = (f"{parts.layout.downloads}/", f"{parts.layout.home}/")
+    unpacked = {name: one for name, one in parts.running().items() if is_unpacked(parts, one)}
+
+    assert unpacked
+    for name, identity in unpacked.items():
+        strange = {path for path in openfiles.held(identity.pid) if not path.startswith(own)}
+        assert (name, strange) == (name, set())
+    # Redis writes its title over its environment.
+    settings = environ(unpacked["mysql-users"])
+    assert settings.items() >= OWN_SETTINGS.items()
+
+
+def test_the_doctor_names_the_servers_that_run(parts: NativeStack) -> None:
+    """By what each says of itself to whoever connects."""
+    ports = parts.layout.ports
+    mysql_greeting = exchange(ports.of("mysql-users"), b"")
+    redis_info = exchange(ports.redis, b"INFO server\r\n")
+
+    findings = doctor.examine(parts.layout, kind=Kind.NATIVE, docker_answers=False)
+
+    facts = {finding.fact.partition(" ")[0]: finding.fact for finding in findings}
+    server, redis_version = facts["MySQL"].split()[1], facts["Redis"].split()[1]
+    assert server.encode() in mysql_greeting
+    assert f"redis_version:{redis_version}\r\n".encode() in redis_info
+    assert facts["MySQL"] == f"MySQL {server} is at hand"
+
+
+def exchange(port: int, sent: bytes) -> bytes:
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+        connection.sendall(sent)
+        return connection.recv(65536)
+
+
+def is_unpacked(parts: NativeStack, identity: Identity) -> bool:
+    """Whether the process runs through the loader of an unpacked tree."""
+    program = Path(f"/proc/{identity.pid}/exe").readlink()
+    return program.name.startswith("ld-linux") and program.is_relative_to(parts.layout.downloads)
+
+
+def environ(identity: Identity) -> dict[str, str]:
+    entries = Path(f"/proc/{identity.pid}/environ").read_text().split("\0")
+    return dict(entry.split("=", 1) for entry in entries if entry)
+
+
+def places_of_localstack(parts: NativeStack) -> set[str]:
+    """Ask the LocalStack of this stack, with its settings, where it keeps things."""
+    spec = localstack.spec(parts.layout)
+    program = "from localstack import config; print(*vars(config.dirs).values(), sep='\\n')"
+    answer = subprocess.run(
+        (spec.argv[0], "-c", program), env=spec.env, capture_output=True, text=True, check=True
+    )
+    return set(answer.stdout.split())
 
 
 def test_a_second_start_keeps_what_runs(parts: NativeStack) -> None:

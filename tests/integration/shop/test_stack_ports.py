@@ -14,6 +14,9 @@ from shop.stack.layout import REPOSITORY, Layout
 from shop.stack.ports import Ports
 from shop.stack.progress import Progress
 
+# A window of our own: a second run of these tests beside this one would claim the same ports.
+FIRST = 10_000 + os.getpid() % 50 * 200
+
 
 @pytest.fixture
 def taken_port() -> Iterator[int]:
@@ -30,7 +33,7 @@ def test_free_ports_differ_and_lie_below_the_ephemeral_range() -> None:
 
 
 def test_two_programs_are_never_given_the_same_port() -> None:
-    few = range(19_000, 19_100)
+    few = range(FIRST, FIRST + 100)
     program = (
         f"from shop.stack.ports import *; print(*free_ports(40, {few!r}), flush=True); input()"
     )
@@ -46,14 +49,16 @@ def test_two_programs_are_never_given_the_same_port() -> None:
 
 
 def test_what_is_given_out_once_is_not_given_again() -> None:
-    few = range(19_100, 19_140)
+    few = range(FIRST + 100, FIRST + 140)
     first, second = ports.free_ports(15, few), ports.free_ports(15, few)
     assert not set(first) & set(second)
 
 
 def test_a_range_that_is_used_up_is_told() -> None:
-    with pytest.raises(StackError, match="no free port is left between 19140 and 19142"):
-        ports.free_ports(4, range(19_140, 19_143))
+    with pytest.raises(
+        StackError, match=f"no free port is left between {FIRST + 140} and {FIRST + 142}"
+    ):
+        ports.free_ports(4, range(FIRST + 140, FIRST + 143))
 
 
 def test_localstack_ends_when_its_port_is_taken(taken_port: int, tmp_path: Path) -> None:
@@ -107,3 +112,26 @@ def test_up_refuses_a_taken_port_with_one_line_and_starts_nothing(
     assert line.startswith(f"error: port {taken_port} for redis is taken by ")
     assert "SHOP_REDIS_PORT=" in line
     assert not list(tmp_path.glob("run/*.pid"))
+
+
+@pytest.mark.parametrize("settings", [{"SHOP_PORT_OFFSET": "30000"}, {"SHOP_REDIS_PORT": "40000"}])
+def test_up_and_doctor_warn_of_ports_that_connections_take(
+    taken_port: int, tmp_path: Path, settings: dict[str, str]
+) -> None:
+    first, last = ports.Outgoing.of_this_machine().first, ports.Outgoing.of_this_machine().last
+    # Something that ends `up` before it starts anything.
+    env = {**os.environ, "SHOP_USER_PORT": str(taken_port), "SHOP_LOCAL": str(tmp_path)}
+    warning = f"outgoing connections of this machine take ports from {first} to {last}, and by "
+
+    for command in ("up", "doctor"):
+        told = subprocess.run(
+            (sys.executable, "-m", "shop", command),
+            cwd=REPOSITORY,
+            env={**env, **settings, "STACK": "native"},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert warning in told.stdout, command
+        assert told.returncode == 1
