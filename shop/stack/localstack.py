@@ -1,6 +1,7 @@
 """LocalStack without Docker: its own environment from PyPI, and the topology of the event bus."""
 
 import os
+import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,23 +12,44 @@ from shop.stack.errors import StackError
 from shop.stack.layout import REPOSITORY, Layout
 from shop.stack.ports import LOOPBACK
 from shop.stack.processes import Command, Spec
-from shop.stack.progress import Progress, last_line, run_logged
+from shop.stack.progress import Progress, Step, last_line, run_logged
 
 NAME = "localstack"
 VERSION = "4.13.1"
 REQUIREMENTS = Path(__file__).with_name("localstack-requirements.txt")
 LAUNCHER = Path(__file__).with_name("localstack_launch.py")
 INIT_SCRIPT = REPOSITORY / "localstack-init.sh"
+# Where it looks for what was made when it was built, below FILESYSTEM_ROOT.
+STATIC = "usr/lib/localstack"
 AWS_SERVICES = "sns,sqs,ses,s3,cloudwatch,sts,iam,ssm,secretsmanager"
 
 
 def prepare(layout: Layout, progress: Progress) -> None:
-    """Fetch LocalStack if it is not there yet."""
-    if is_fetched(layout):
-        return
-    with progress.step(f"fetching LocalStack {VERSION} from PyPI (about 430 MB on disk)") as step:
-        venvs.create(_venv(layout), ["--no-deps", "-r", str(REQUIREMENTS)], step)
-        progress.done(f"fetched LocalStack {VERSION}", step.elapsed_s)
+    """Fetch LocalStack if it is not there yet, and make its index of all that AWS has."""
+    if not is_fetched(layout):
+        label = f"LocalStack {VERSION} from PyPI (about 430 MB on disk)"
+        with progress.step(f"fetching {label}") as step:
+            venvs.create(_venv(layout), ["--no-deps", "-r", str(REQUIREMENTS)], step)
+            progress.done(f"fetched LocalStack {VERSION}", step.elapsed_s)
+    if not _index(layout).exists():
+        with progress.step(f"indexing LocalStack {VERSION}") as step:
+            _make_index(layout, step)
+            progress.done(f"indexed LocalStack {VERSION}", step.elapsed_s)
+
+
+def _make_index(layout: Layout, step: Step) -> None:
+    """Run LocalStack's own build step; a LocalStack without an index makes one while it starts.
+
+    That takes seconds, and 440 MB which it never gives back.
+    """
+    draft = _index(layout).with_name(f"{_index(layout).name}.new")
+    shutil.rmtree(draft, ignore_errors=True)
+    (draft / STATIC).mkdir(parents=True)
+    settings = _environment(draft, layout.ports.localstack)
+    log = layout.downloads / "log" / "localstack-index.log"
+    command = [venvs.python(_venv(layout)), "-m", "localstack.aws.spec"]
+    run_logged(step, command, log, env={**os.environ, **settings})
+    draft.rename(_index(layout))
 
 
 def is_fetched(layout: Layout) -> bool:
@@ -37,6 +59,7 @@ def is_fetched(layout: Layout) -> bool:
 def spec(layout: Layout) -> Spec:
     files = layout.data / NAME
     (files / "tmp").mkdir(parents=True, exist_ok=True)
+    shutil.copytree(_index(layout) / STATIC, files / STATIC, dirs_exist_ok=True)
     wiring = _environment(files, layout.ports.localstack) | quiet(layout)
     return Spec(
         name=NAME,
@@ -77,6 +100,10 @@ def create_queues(layout: Layout, progress: Progress) -> None:
 
 def _venv(layout: Layout) -> Path:
     return layout.downloads / NAME
+
+
+def _index(layout: Layout) -> Path:
+    return layout.downloads / "cache" / f"{NAME}-{VERSION}"
 
 
 def _environment(files: Path, port: int) -> dict[str, str]:

@@ -48,6 +48,15 @@ def test_what_the_parts_write_lies_in_the_folder_of_the_stack(parts: NativeStack
     assert not [path for path in places_of_localstack(parts) if not path.startswith(home)]
 
 
+def test_localstack_finds_its_index_and_makes_none(parts: NativeStack) -> None:
+    """Made while it starts, the index costs seconds and 440 MB, for as long as it runs."""
+    files = parts.layout.data / localstack.NAME
+    catalogs = [path.relative_to(files) for path in files.rglob("service-catalog-*")]
+
+    assert [str(path.parent) for path in catalogs] == [localstack.STATIC]
+    assert parts.running()[localstack.NAME].memory_mib() < 450
+
+
 def test_unpacked_servers_load_nothing_of_this_machine(parts: NativeStack) -> None:
     """Neither libraries nor locales, converters or settings, which may be of another version."""
     own = (f"{parts.layout.downloads}/", f"{parts.layout.home}/")
