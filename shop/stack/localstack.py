@@ -35,6 +35,8 @@ def prepare(layout: Layout, progress: Progress) -> None:
         with progress.step(f"indexing LocalStack {VERSION}") as step:
             _make_index(layout, step)
             progress.done(f"indexed LocalStack {VERSION}", step.elapsed_s)
+    place = layout.data / NAME / STATIC
+    shutil.copytree(_index(layout) / STATIC, place, dirs_exist_ok=True)
 
 
 def _make_index(layout: Layout, step: Step) -> None:
@@ -59,7 +61,6 @@ def is_fetched(layout: Layout) -> bool:
 def spec(layout: Layout) -> Spec:
     files = layout.data / NAME
     (files / "tmp").mkdir(parents=True, exist_ok=True)
-    shutil.copytree(_index(layout) / STATIC, files / STATIC, dirs_exist_ok=True)
     wiring = _environment(files, layout.ports.localstack) | quiet(layout)
     return Spec(
         name=NAME,

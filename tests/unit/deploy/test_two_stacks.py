@@ -30,7 +30,7 @@ NOT_COMPARED = {
 LOCALSTACK_PLACES = {
     *("GATEWAY_LISTEN", "LOCALSTACK_HOST", "FILESYSTEM_ROOT", "TMPDIR", "XDG_CACHE_HOME"),
     # What its image brings along, or does without by itself.
-    *("SKIP_SSL_CERT_DOWNLOAD", "DNS_ADDRESS"),
+    *("SKIP_SSL_CERT_DOWNLOAD", "DNS_ADDRESS", "OVERRIDE_IN_DOCKER"),
 }
 # Read by the hook that makes the queues, which natively runs apart.
 HOOK_SETTINGS = {"AWS_DEFAULT_REGION", "MAIL_SENDER", "OPS_ADDRESS", "IMAGE_BUCKET"}
@@ -133,7 +133,7 @@ def test_mysql_reads_the_same_file_in_both(layout: Layout, name: str) -> None:
     others = {word.split("=")[0] for word in argv - set(mysql.arguments(mysql.MYSQL))}
     assert others <= {
         *{word.split("=")[0] for word in mysql.PLACE},
-        *("mysqld", "--no-defaults", "--datadir", "--user", "--port", "--init-file"),
+        *("mysqld", "--no-defaults", "--datadir", "--tmpdir", "--user", "--port", "--init-file"),
     }
     service = SERVICES[name]
     assert "./deploy/mysql/shop.cnf:/etc/mysql/conf.d/shop.cnf:ro" in service["volumes"]
