@@ -6,6 +6,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from catalog_service.api.categories import TREE
 from catalog_service.models.categories import MAX_DEPTH
 from common_lib.auth import Role
 from common_lib.ids import new_id
@@ -82,7 +83,12 @@ async def test_a_new_category_is_in_the_tree_at_once(catalog: Catalog) -> None:
 
 async def test_another_process_sees_the_change_within_a_second(open_catalog: OpenCatalog) -> None:
     here, there = await open_catalog(), await open_catalog()
-    await shown(there)
+
+    async def is_remembered() -> bool:
+        await shown(there)
+        return there.deps.announcements.categories.peek(TREE)[0]
+
+    await eventually(is_remembered)
     root = await created(here)
 
     async def is_seen() -> bool:

@@ -34,4 +34,22 @@ FAULTS: Final = (
     ),
     Fault((107,), _ANNOUNCEMENTS, "await self.products.drop(", "self.products.at_hand("),
     Fault((111,), _ANNOUNCEMENTS, "await self.stock.drop(*keys)", "return"),
+    Fault(
+        (108,),
+        "catalog_service/api/categories.py",
+        "    await deps.announcements.categories.drop(TREE)\n    return json_response(",
+        "    return json_response(",
+    ),
+    Fault(
+        (112,),
+        "catalog_service/api/search.py",
+        "await deps.announcements.searches.get(_key(text, narrowed, page), load)",
+        "await load()",
+    ),
+    Fault(
+        (108,),
+        "common_lib/cache.py",
+        'self._forget(message["data"].decode().split("\\n"))',
+        "self._forget([])",
+    ),
 )

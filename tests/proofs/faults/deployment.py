@@ -1,4 +1,4 @@
-"""The parts of the shop, their ports and their settings."""
+"""The parts of the shop, their ports and settings, and what the repository holds besides."""
 
 from typing import Final
 
@@ -26,4 +26,17 @@ FAULTS: Final = (
         "*arguments(server.family),",
         "",
     ),
+    Fault((148,), _COMPOSE, "image: mysql:8.4.11", "image: mysql:8.0.40"),
+    Fault((151,), "deploy/redis/shop.conf", "appendonly yes", "appendonly no"),
+    Fault((167,), "common_lib/problems/documents.py", "(Conflict, 409)", "(Conflict, 400)"),
+    Fault(
+        (168,),
+        "docs/diagrams/order-flow.svg",
+        '<?xml version="1.0" encoding="UTF-8" standalone="no"?>',
+        "",
+    ),
+    Fault(
+        (169,), "README.md", "http://localhost:8081/api/users ", "http://localhost:8081/api/user "
+    ),
+    Fault((170,), "LICENSE", "MIT License", "All rights reserved"),
 )

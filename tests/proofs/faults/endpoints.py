@@ -24,16 +24,19 @@ FAULTS: Final = (
     Fault((5,), _ADDRESSES, '@router.get("")', '@router.get("/all")'),
     Fault((6, 142), _PRODUCTS, '@router.post("", ', '@router.post("/new", '),
     Fault(
-        (7,), _PRODUCTS, '@router.get("/{product_id:uuid}"', '@router.get("/{product_id:uuid}/page"'
+        (7,),
+        "catalog_service/api/product_page.py",
+        "return packed_response(request, stored)",
+        "raise NotFound",
     ),
     Fault((8,), _SEARCH, '@router.get("/search"', '@router.get("/find"'),
     Fault((9, 56), _INTERNAL, '"/internal/inventory/reserve"', '"/internal/inventory/hold"'),
     Fault((10,), _INTERNAL, '@router.post("/inventory/release"', '@router.post("/inventory/free"'),
     Fault(
         (11, 143),
-        _ORDERS,
-        '"/api/orders", response_model=OrderView, status_code=201',
-        '"/api/orders", response_model=OrderView, status_code=200',
+        "order_service/services/drafting.py",
+        "CREATED: Final = 201",
+        "CREATED: Final = 200",
     ),
     Fault(
         (12,),

@@ -4,7 +4,19 @@ from itertools import chain
 from typing import Final
 
 from tests.proofs.fault import AnyFault
-from tests.proofs.faults import caches, deployment, endpoints, events, mails, pages, stock, tables
+from tests.proofs.faults import (
+    accounts,
+    caches,
+    deployment,
+    endpoints,
+    events,
+    gateway,
+    mails,
+    orders,
+    pages,
+    stock,
+    tables,
+)
 
 FAULTS: Final[tuple[AnyFault, ...]] = tuple(
     chain(
@@ -16,5 +28,8 @@ FAULTS: Final[tuple[AnyFault, ...]] = tuple(
         events.FAULTS,
         pages.FAULTS,
         stock.FAULTS,
+        gateway.FAULTS,
+        accounts.FAULTS,
+        orders.FAULTS,
     )
 )

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from common_lib.clock import now
+from order_service.models.partitions import partition_clause
 from tests.proofs.fault import SchemaFault
 
 _TABLES: Final = (
@@ -60,5 +62,20 @@ FAULTS: Final = (
         "catalog",
         "ALTER TABLE inventory RENAME COLUMN version TO version_away",
         "ALTER TABLE inventory RENAME COLUMN version_away TO version",
+    ),
+    SchemaFault(
+        (84, 150),
+        "order",
+        "ALTER TABLE orders REMOVE PARTITIONING",
+        f"ALTER TABLE orders {partition_clause(now())}",
+    ),
+    *(
+        SchemaFault(
+            (164,),
+            service,
+            f"ALTER TABLE {table} ADD COLUMN more INT NULL",
+            f"ALTER TABLE {table} DROP COLUMN more",
+        )
+        for service, table in (("catalog", "products"), ("order", "orders"))
     ),
 )
