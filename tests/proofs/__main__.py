@@ -6,6 +6,7 @@ Ends with 1 if a test passes although its item is broken, after naming it.
 import argparse
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -22,8 +23,7 @@ Claim = tuple[int, str]
 
 
 def main() -> int:
-    wanted = _items()
-    claimed = {row.item: row for row in rows() if row.tests and (not wanted or row.item in wanted)}
+    claimed = _claimed()
     faults = [fault for fault in FAULTS if claimed.keys() & set(fault.items)]
     with tempfile.TemporaryDirectory(prefix="proofs-") as home:
         workshop = Workshop(ROOT, Path(home))
@@ -35,10 +35,16 @@ def main() -> int:
     return _report(claimed, proven)
 
 
-def _items() -> set[int]:
+def _claimed() -> dict[int, Row]:
+    """Return the rows asked for, by item, with those of their tests that are asked for."""
     parser = argparse.ArgumentParser(prog="python -m tests.proofs", description=__doc__)
     parser.add_argument("items", nargs="*", type=int, help="items to break; all without any")
-    return set(parser.parse_args().items)
+    parser.add_argument("--only", nargs="+", default=["tests/"], help="folders: tests/unit ...")
+    given = parser.parse_args()
+    chosen = [row for row in rows() if not given.items or row.item in given.items]
+    in_folders = tuple(given.only)
+    left = (replace(r, tests=tuple(t for t in r.tests if t.startswith(in_folders))) for r in chosen)
+    return {row.item: row for row in left if row.tests}
 
 
 def _require_green(workshop: Workshop, claimed: dict[int, Row]) -> None:

@@ -30,7 +30,6 @@ class Workshop:
     """A copy of the tree, and a home for the parts that its tests run on."""
 
     def __init__(self, root: Path, home: Path) -> None:
-        self._root = root
         self._tree = home / "tree"
         self._parts = home / "parts"
         shutil.copytree(root, self._tree, ignore=_NOT_COPIED, symlinks=True)
@@ -81,7 +80,7 @@ class Workshop:
         try:
             yield
         finally:
-            shutil.copy(self._root / fault.path, file)
+            file.write_text(text, encoding="utf-8")
 
     @contextmanager
     def _broken_schema(self, fault: SchemaFault) -> Iterator[None]:

@@ -57,7 +57,7 @@ FAULTS: Final = (
     Fault(
         (62,),
         _NOTIFICATIONS,
-        "row.sent(now(), self.accepted[envelope.event_id])",
+        "row.sent(now(), message_id)",
         'row.failed(now(), "", NotificationStatus.PENDING)',
     ),
     Fault(
