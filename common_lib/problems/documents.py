@@ -94,13 +94,14 @@ def problem(
 ) -> dict[str, Any]:
     """Return a problem document's members (RFC 9457, section 3.1).
 
-    A detail that only repeats the title gives way to what can be done about the code.
+    A detail that only repeats the title gives way to what can be done about the code, or else to
+    the first of the errors.
     """
     members: dict[str, Any] = {
         "type": f"{base_url}/{code}",
         "title": title,
         "status": status,
-        "detail": FIXES.get(code, detail) if detail == title else detail,
+        "detail": _more_than(title, code, errors) if detail == title else detail,
         "code": code,
         "requestId": current_request_id(),
     }
@@ -110,6 +111,10 @@ def problem(
             for error in errors
         ]
     return {**(details or {}), **members}
+
+
+def _more_than(title: str, code: str, errors: Sequence[FieldError]) -> str:
+    return FIXES.get(code) or (summary_of(errors) if errors else title)
 
 
 def problem_of(error: DomainError, *, base_url: str = "/problems") -> dict[str, Any]:
@@ -190,10 +195,8 @@ def _methods_of_path(request: Request) -> list[str]:
 
 
 def _validation_problem(found: Sequence[Mapping[str, Any]], base_url: str) -> dict[str, Any]:
-    errors = [
-        FieldError(_pointer(entry["loc"]), _field_code(entry["type"]), sentence_of(entry))
-        for entry in found
-    ]
+    # A parameter that an endpoint and its dependencies read is found wrong by each of them.
+    errors = [*dict.fromkeys(map(_field_error, found))]
     return problem(
         422,
         "validation_failed",
@@ -202,6 +205,10 @@ def _validation_problem(found: Sequence[Mapping[str, Any]], base_url: str) -> di
         base_url=base_url,
         errors=errors,
     )
+
+
+def _field_error(entry: Mapping[str, Any]) -> FieldError:
+    return FieldError(_pointer(entry["loc"]), _field_code(entry["type"]), sentence_of(entry))
 
 
 def _pointer(location: Sequence[int | str]) -> str:

@@ -21,6 +21,7 @@ _SPAN: Final = "Write a length of time as in PT15M"
 _ID: Final = "Write an id of the shop: 36 letters a to f, digits and hyphens"
 _WHOLE: Final = "Send a whole number such as 5, in JSON without quotes"
 _NUMBER: Final = "Send a number such as 4.5, in JSON without quotes"
+_NEARER: Final = "Send a number nearer to zero"
 _YES_OR_NO: Final = "Send true or false, in JSON without quotes"
 _TEXT: Final = "Send a text, in quotes"
 _LIST: Final = "Send a list, in square brackets"
@@ -39,7 +40,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "int_type": _WHOLE,
     "int_parsing": _WHOLE,
     "int_from_float": _WHOLE,
-    "int_parsing_size": "Send a smaller number",
+    "int_parsing_size": _NEARER,
     "float_type": _NUMBER,
     "float_parsing": _NUMBER,
     "decimal_type": _NUMBER,
@@ -95,6 +96,11 @@ SENTENCES: Final[Mapping[str, str]] = {
 SHAPES: Final[Mapping[str, str]] = {CURRENCY: CURRENCY_WANTED}
 _PYDANTICS: Final = frozenset(get_args(ErrorType)) - {"value_error"}
 
+_OF_NUMBERS: Final = frozenset({"int_type", "int_from_float", "int_parsing_size"})
+_END_OF_WHOLE: Final = 2.0**63
+_MEMBER_FIRST: Final = re.compile(r"[a-z]+[A-Z]")
+_DAY: Final = re.compile(r"Send \d{4}-\d\d-\d\d")
+_IN_JSON: Final = re.compile(r", in (?:JSON without )?quotes$")
 _GAP: Final = re.compile(r"\{(\w+)(?::(\w+))?\}")
 _PLURALS: Final[Mapping[str, str]] = {"character": "characters", "entry": "entries"}
 
@@ -104,14 +110,33 @@ def sentence_of(finding: Mapping[str, Any]) -> str:
     kind, context = finding["type"], finding.get("ctx") or {}
     if "wanted" in context:
         return str(context["wanted"])
+    if kind in _OF_NUMBERS and _is_out_of_range(finding.get("input")):
+        return _NEARER
     if kind in SENTENCES:
-        return _GAP.sub(lambda gap: _filled(context, gap), SENTENCES[kind])
+        return _as_read(_GAP.sub(lambda gap: _filled(context, gap), SENTENCES[kind]), finding)
     if kind == WRONG_SHAPE:
         return SHAPES.get(context.get("pattern", ""), _OTHER)
-    if kind in _PYDANTICS:
-        return _OTHER
-    sentence = str(finding["msg"]).removeprefix("Value error, ")
-    return sentence[:1].upper() + sentence[1:]
+    return _OTHER if kind in _PYDANTICS else _of_ours(str(finding["msg"]))
+
+
+def _of_ours(message: str) -> str:
+    """Begin with a capital, but for the name of a member, which is written as it is sent."""
+    sentence = message.removeprefix("Value error, ")
+    is_name = _MEMBER_FIRST.match(sentence)
+    return sentence if is_name else sentence[:1].upper() + sentence[1:]
+
+
+def _is_out_of_range(value: Any) -> bool:
+    """Tell of a number that JSON's reader could only take as a float, because of its size."""
+    return isinstance(value, float) and abs(value) >= _END_OF_WHOLE
+
+
+def _as_read(sentence: str, finding: Mapping[str, Any]) -> str:
+    """Speak of JSON only where JSON was sent, and of moments as earlier or later."""
+    if _DAY.match(sentence):
+        sentence = sentence.replace(" or less", " or earlier").replace(" or more", " or later")
+    is_in_json = (finding.get("loc") or ("body",))[0] not in {"query", "path", "header"}
+    return sentence if is_in_json else _IN_JSON.sub("", sentence)
 
 
 def summary_of(errors: Sequence[FieldError]) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import httpx2
 import pytest
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI, Query
 from pydantic import Field
 
 from common_lib import problems
@@ -32,6 +32,16 @@ async def take(parcel: Parcel) -> dict[str, Any]:
     return {"quantity": parcel.quantity}
 
 
+async def page(limit: Annotated[int, Query(ge=1)] = 1) -> int:
+    return limit
+
+
+async def listed(
+    limit: Annotated[int, Query(ge=1)] = 1, other: Annotated[int, Depends(page)] = 1
+) -> int:
+    return limit + other
+
+
 async def fail() -> None:
     raise RuntimeError("secret internals")
 
@@ -47,6 +57,7 @@ async def client() -> AsyncIterator[httpx2.AsyncClient]:
     router = APIRouter(route_class=StrictRoute)
     router.post("/parcels")(take)
     router.put("/parcels")(take)
+    router.get("/shelves")(listed)
     router.get("/fail")(fail)
     router.get("/busy")(busy)
     app.include_router(router)
@@ -197,3 +208,19 @@ async def test_a_malformed_id_is_not_quoted(client: httpx2.AsyncClient) -> None:
     assert answer.status_code == 422
     assert "<" not in answer.text
     assert "§" not in answer.text
+
+
+async def test_a_wrong_parameter_is_named_once_however_many_parts_read_it(
+    client: httpx2.AsyncClient,
+) -> None:
+    answer = (await client.get("/shelves?limit=x")).json()
+
+    assert [error["pointer"] for error in answer["errors"]] == ["/query/limit"]
+    assert answer["detail"] == "query.limit: Send a whole number such as 5"
+
+
+async def test_the_detail_of_an_unfit_query_names_the_parameter(client: httpx2.AsyncClient) -> None:
+    answer = (await client.get("/shelves?page=2")).json()
+
+    assert answer["detail"] != answer["title"]
+    assert answer["detail"].startswith("query.page: There is no such parameter")

@@ -87,6 +87,27 @@ def test_every_finding_that_can_occur_has_a_sentence_of_its_own() -> None:
     ("finding", "sentence"),
     [
         (
+            {"type": "int_parsing", "loc": ("query", "limit")},
+            "Send a whole number such as 5",
+        ),
+        (
+            {"type": "bool_parsing", "loc": ("query", "inStock")},
+            "Send true or false",
+        ),
+        (
+            {"type": "less_than_equal", "ctx": {"le": "2100-01-01T00:00:00Z"}},
+            "Send 2100-01-01T00:00:00Z or earlier",
+        ),
+        (
+            {"type": "greater_than_equal", "ctx": {"ge": "2000-01-01T00:00:00Z"}},
+            "Send 2000-01-01T00:00:00Z or later",
+        ),
+        ({"type": "int_type", "input": 1e30}, "Send a number nearer to zero"),
+        (
+            {"type": "value_error", "msg": "Value error, validFrom comes before validUntil"},
+            "validFrom comes before validUntil",
+        ),
+        (
             {"type": "string_too_long", "ctx": {"max_length": 1}},
             "Send a text of 1 character or fewer",
         ),
