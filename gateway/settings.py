@@ -30,7 +30,6 @@ class GatewaySettings(ServiceSettings):
     # Where SSM holds limits that change while the gateway runs; empty: nowhere.
     live_settings_path: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9_.-]+)*/?$")] = ""
     live_settings_poll_s: Annotated[float, Field(gt=0, le=60)] = 2.0
-    redis_timeout_s: float = 0.1
 
     max_header_bytes: int = 16 * 1024
     header_timeout_s: float = 10.0

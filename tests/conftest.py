@@ -51,6 +51,8 @@ TEST_ENVIRONMENT = {
     "SHOP_SWEEP_INTERVAL_S": "1",
     "SHOP_IN_FLIGHT_TTL_MS": "1000",
     "SHOP_SHUTDOWN_IDLE_S": "1.2",
+    # A machine that is busy makes nobody look as if Redis were away.
+    "SHOP_REDIS_TIMEOUT_S": "1",
 }
 
 # Where parts live that stay up after the tests and are found by the next run.

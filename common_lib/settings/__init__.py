@@ -60,6 +60,7 @@ class ServiceSettings(BaseSettings):
     port: Annotated[int, Field(ge=1, le=65535)]
 
     redis_url: str = "redis://127.0.0.1:6379/0"
+    redis_timeout_s: Annotated[float, Field(gt=0, le=10)] = 0.1
 
     aws_endpoint_url: str | None = None
     aws_region: str = "ap-south-1"
