@@ -124,6 +124,10 @@ class Caller:
             self.client = None
 
 
+# All databases of a test stack are on one server, which has to have room for twelve processes.
+SMALL_POOLS = {"SHOP_DATABASE_POOL_SIZE": "8", "SHOP_DATABASE_MAX_OVERFLOW": "8"}
+
+
 @pytest.fixture
 def two_of_each(whole: NativeStack) -> Iterator[NativeStack]:
     """The stack with a second gateway and a second process of each service."""
@@ -133,12 +137,15 @@ def two_of_each(whole: NativeStack) -> Iterator[NativeStack]:
         alone,
         twins=dict(zip(TWINS, ports, strict=True)),
         process_env={"gateway-2": {"SHOP_METRICS_PORT": str(metrics_port)}},
+        env={**alone.env, **SMALL_POOLS},
     )
-    whole.start_processes([*KINDS, *TWINS])
-    yield whole
-    for name in reversed(TWINS):
-        whole.terminate(name)
-    whole.layout = alone
+    try:
+        whole.start_processes([*KINDS, *TWINS])
+        yield whole
+    finally:
+        for name in reversed(TWINS):
+            whole.terminate(name)
+        whole.layout = alone
 
 
 @contextmanager
