@@ -7,7 +7,8 @@ from typing import Any, Final
 
 import httpx2
 
-PROBLEM: Final = {"type", "title", "status", "detail", "code", "requestId"}
+# A refused order says besides whether its key may be used again, which tells of nobody.
+PROBLEM: Final = {"type", "title", "status", "detail", "code", "requestId", "keyIsOpen"}
 # Of these, the members that tell what is wrong with the request or the state.
 EXPLAINED: Final = {409, 422}
 

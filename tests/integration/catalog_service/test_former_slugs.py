@@ -50,8 +50,8 @@ class Things:
         answer = await self.send("PUT", f"/{thing}", json=await self.body(slug))
         assert answer.status_code == 200, answer.text
 
-    async def look(self, slug: str, method: str = "GET", query: str = "") -> httpx2.Response:
-        path = f"/api/{self.kind}/slug/{slug}{query}"
+    async def look(self, slug: str, method: str = "GET") -> httpx2.Response:
+        path = f"/api/{self.kind}/slug/{slug}"
         return await self.catalog.client.request(method, path)
 
     async def leads_to(self, slug: str) -> str:
