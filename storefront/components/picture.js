@@ -2,6 +2,7 @@
 import { h, icon } from "./dom.js";
 
 const KINDS = {
+  __proto__: null, // looked up by slugs, such as "constructor"
   electronics: "screen", "home-kitchen": "pan", fashion: "shirt", books: "book", beauty: "drop",
   grocery: "leaf", sports: "ball", stationery: "pen", toys: "blocks",
 };

@@ -68,7 +68,9 @@ const MOMENTS = {
   CANCELLED: "Cancelled",
   REFUNDED: "Refunded",
 };
+// Looked up by what people wrote: nothing that every object has may be found ("constructor").
 const NOTES = {
+  __proto__: null,
   PAYMENT_TIMEOUT: "The payment did not arrive in time.",
   payment_timeout: "The payment did not arrive in time.",
   CUSTOMER_REQUEST: "You asked for it.",

@@ -3,8 +3,9 @@
 import re
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
+import pytest
 from playwright.async_api import expect
 
 from shop.stack.native import NativeStack
@@ -84,6 +85,24 @@ async def test_looking_at_a_link_uses_nothing_up(
     await reader.open(link)
     await reader.presses("Confirm my address")
     await reader.sees("Your address is confirmed")
+
+
+@pytest.mark.parametrize(
+    "there",
+    ["//elsewhere.test/", "/.//elsewhere.test/", "/a/..//elsewhere.test/", "/%2e//elsewhere.test/"],
+)
+async def test_logging_in_leads_to_no_other_site(
+    there: str, visitors: Visitors, shopper: Shopper
+) -> None:
+    reader = await visitors.one()
+    left: list[str] = []
+    reader.page.on("request", lambda request: left.append(urlsplit(request.url).hostname or ""))
+
+    await reader.open(f"/login?next={quote(there, safe='')}")
+    await reader.logs_in(shopper.email)
+    await reader.is_known()
+
+    assert "elsewhere.test" not in left
 
 
 async def test_an_altered_link_is_explained_and_a_new_one_can_be_had(

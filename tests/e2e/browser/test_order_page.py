@@ -91,6 +91,21 @@ async def test_an_order_is_cancelled_on_its_page_after_a_second_thought(
     assert (await shopper.order(order_id))["status"] == "CANCELLED"
 
 
+async def test_a_reason_that_is_a_word_of_the_language_is_shown_as_it_was_written(
+    visitors: Visitors, shopper: Shopper, buys: Callable[..., Any]
+) -> None:
+    order_id = await buys("COD")
+    reason = {"reason": "constructor"}
+    answer = await shopper.request("POST", f"/api/orders/{order_id}/cancel", json=reason)
+    assert answer.status_code == 200, answer.text
+
+    buyer = await seen_by(visitors, shopper, order_id)
+
+    history = await buyer.page.get_by_label("What became of it").inner_text()
+    assert history.count("constructor") == 1
+    assert "native code" not in history
+
+
 async def test_somebody_elses_order_looks_like_none_and_says_what_can_be_done(
     visitors: Visitors, shopper: Shopper, other: Shopper, buys: Callable[..., Any]
 ) -> None:
