@@ -50,7 +50,8 @@ class Group:
 def check(source: bytes, *, max_rows: int) -> int:
     """Return how many rows the file has.
 
-    Raises InvalidUtf8, EmptyFile, WrongHeader or TooManyRows; single rows are not looked into.
+    Raises InvalidUtf8, EmptyFile, WrongHeader, TooManyRows or UnmatchedQuotes; single rows are not
+    looked into.
     """
     count = 0
     for _ in rows(source):

@@ -17,6 +17,10 @@ from common_lib.errors import Rejected
 _MAX_RECORD_CHARS: Final = 256 * 1024
 # Blank lines are no rows, and yet take their time.
 _MAX_LINES: Final = 1_000_000
+# Lines that follow a broken quote are read again. Where each opens one anew that would be the rest
+# of the file for each; a short line costs about as much as so many characters.
+_MAX_READ_AGAIN: Final = 32 * 1024 * 1024
+_COST_OF_A_LINE: Final = 64
 _SEPARATORS: Final = (",", ";", "\t")
 # How Excel is told what parts the cells, in a line of its own before the header.
 _TOLD: Final = re.compile(r'"?sep=([,;\t|])"?[,;\t|]*\s*', re.IGNORECASE)
@@ -27,10 +31,16 @@ class TooManyRows(Rejected):
     title = "The file has more rows than one import takes"
 
 
+class UnmatchedQuotes(Rejected):
+    code = "csv_quotes"
+    title = "The quotes of the file do not match"
+
+
 def records_of(source: bytes) -> Iterator[tuple[int, list[str] | None]]:
     """Yield each record with its first line's number; None for one that cannot be read.
 
-    Records without a text in them are left out. Raises UnicodeDecodeError, TooManyRows.
+    Records without a text in them are left out. Raises UnicodeDecodeError, TooManyRows and
+    UnmatchedQuotes.
     """
     lines = _Lines(source)
     reader = csv.reader(lines, delimiter=lines.separator, strict=True)
@@ -86,6 +96,7 @@ class _Lines:
         self._waiting: list[str] = []
         self._taken: list[str] = []
         self._chars = 0
+        self._read_again = 0
 
     def __iter__(self) -> "_Lines":
         return self
@@ -104,6 +115,11 @@ class _Lines:
         self._chars = 0
 
     def give_back(self) -> None:
-        """Keep only the first line of the record that failed."""
+        """Keep only the first line of the record that failed. Raises UnmatchedQuotes."""
+        self._read_again += self._chars + _COST_OF_A_LINE * len(self._taken)
+        if self._read_again > _MAX_READ_AGAIN:
+            raise UnmatchedQuotes(
+                f"line {self.first} is one of many that open a quote and do not close it"
+            )
         self._waiting += reversed(self._taken[1:])
         del self._taken[1:]

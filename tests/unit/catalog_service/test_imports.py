@@ -10,7 +10,7 @@ from catalog_service.services.imports import format as csv_format
 from catalog_service.services.imports import reader
 from catalog_service.services.imports.header import WrongHeader
 from catalog_service.services.imports.reader import EmptyFile
-from catalog_service.services.imports.records import TooManyRows
+from catalog_service.services.imports.records import TooManyRows, UnmatchedQuotes
 from common_lib.problems import InvalidUtf8
 
 HEADER = b"product_name,description,category,sku,variant_name,price,quantity\n"
@@ -103,6 +103,21 @@ def test_a_file_of_broken_lines_is_read_in_linear_time(line: bytes) -> None:
         return time.process_time() - started
 
     assert seconds(40_000) < 40 * seconds(4_000) + 0.5
+
+
+@pytest.mark.parametrize("line", [b'x","y\n', b'x","\n', b'x","y""z\r\n'])
+def test_a_file_whose_lines_each_swallow_the_next_is_refused_as_a_whole(line: bytes) -> None:
+    with pytest.raises(UnmatchedQuotes, match="line "):
+        reader.check(HEADER + line * 60_000, max_rows=20_000)
+
+
+def test_a_few_quotes_that_swallow_much_cost_their_lines_alone() -> None:
+    good = row("A", "Kurta " * 150) * 400
+    body = b"".join(b'"open,a,b,c,d,e,f\n' + good for _ in range(8))
+
+    errors = [each.line for each in reader.rows(HEADER + body) if each.errors]
+
+    assert errors == [2 + 401 * n for n in range(8)]
 
 
 def test_neighbours_with_one_handle_are_one_product() -> None:
