@@ -138,8 +138,8 @@ class Placing:
         try:
             async with self._in_flight.only(f"order:{attempt.reservation_id}"):
                 return await self._place_anew(attempt, before)
-        except IdempotencyKeyReused:
-            raise
+        except (IdempotencyKeyReused, NotFound):
+            raise  # "not there" says nothing more, as everywhere
         except DomainError as error:
             # Of two requests with one key the other may yet be answered 201.
             error.details.setdefault(KEY_IS_OPEN, True)

@@ -7,8 +7,7 @@ from typing import Any, Final
 
 import httpx2
 
-# A refused order says besides whether its key may be used again, which tells of nobody.
-PROBLEM: Final = {"type", "title", "status", "detail", "code", "requestId", "keyIsOpen"}
+PROBLEM: Final = {"type", "title", "status", "detail", "code", "requestId"}
 # Of these, the members that tell what is wrong with the request or the state.
 EXPLAINED: Final = {409, 422}
 
