@@ -1,7 +1,7 @@
 """How much work is taken at once: per kind of work, found out rather than guessed.
 
 What is taken beyond what can be done in time is not done sooner, only later, and in the end for
-nobody. So each kind of work has a limit of its own that follows what the answers take (ADR 0043):
+nobody. So each kind of work has a limit of its own that follows what the answers take (ADR 0036):
 it grows by one for each full round of answers in time. When one of a crowd comes later than
 promised it shrinks to less than that crowd, by as much as the answer was late, a half at most for
 each round (additive increase, multiplicative decrease: Chiu and Jain, 1989; RFC 5681, section 3.1).
