@@ -120,7 +120,9 @@ def _of_driver(error: BaseException) -> MySQLError | None:
 def _broke_in_driver(error: BaseException) -> bool:
     """Tell whether an error that is none of the driver's own classes was raised inside of it."""
     for each in _chain(error):
-        if isinstance(each, MySQLError) or not isinstance(each, Exception):
+        # SQLAlchemy's wrapper carries the trace of what it wraps.
+        is_wrapper = isinstance(each, DBAPIError) and isinstance(each.orig, MySQLError)
+        if is_wrapper or isinstance(each, MySQLError) or not isinstance(each, Exception):
             continue
         trace = each.__traceback__
         while trace is not None and trace.tb_next is not None:

@@ -47,6 +47,7 @@ _MARK_UNSEARCHED: Final = text(
     " WHERE p.status = 'ACTIVE' AND d.product_id IS NULL AND u.product_id IS NULL"
 )
 _NO_SUCH_TABLE: Final = 1146
+_NO_ACCESS: Final = frozenset({1044, 1045, 1049, 1698})
 
 
 @dataclass(frozen=True)
@@ -231,6 +232,8 @@ def _explained(name: str) -> Iterator[None]:
     try:
         yield
     except Unavailable as error:
+        if error_code(error) in _NO_ACCESS:
+            raise
         raise StackError(f"{name} does not answer", "start the stack with `make up`") from error
     except ProgrammingError as error:
         if error_code(error) != _NO_SUCH_TABLE:
