@@ -6,6 +6,7 @@ around it: controls, direction overrides, code points that stand for no characte
 
 import re
 import unicodedata
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import UnionType
@@ -120,15 +121,16 @@ def _is_joinable(before: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class _Rule:
+class _Rule(ABC):
     """A text of at least `min_length` and at most `max_length` characters after trimming."""
 
     max_length: int
     min_length: int = 1
 
     @property
+    @abstractmethod
     def clean(self) -> Callable[[str], str]:
-        raise NotImplementedError
+        """The function that trims a text and refuses what it may not hold."""
 
     def apply(self, text: str) -> str:
         """Return the text as it is kept. Raises what pydantic reports as a wrong value."""
