@@ -46,6 +46,13 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NativeStack]:
         stack.reset()
 
 
+@pytest.fixture(autouse=True)
+def _whole(local: NativeStack) -> None:
+    """Each test finds all of it running, however the one before has ended."""
+    local.up()
+    local.start_supervisor()
+
+
 @dataclass(frozen=True)
 class Crowd:
     """Customers who are logged in, and what they buy."""
@@ -91,10 +98,14 @@ async def grown(acknowledged: list[str], by: int) -> None:
 
 
 def kill_9(stack: NativeStack, *names: str) -> dict[str, Identity]:
-    """SIGKILL processes as the kernel would, without a word to anybody; return who they were."""
+    """SIGKILL processes as the kernel would, without a word to anybody; return who they were.
+
+    With the tests' supervisor ends what it has started, maybe before its own turn has come.
+    """
     killed = {name: stack.running()[name] for name in names}
     for identity in killed.values():
-        os.kill(identity.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(identity.pid, signal.SIGKILL)
     return killed
 
 
