@@ -32,6 +32,7 @@ exec "$python" - <<'PYTHON'
 import json
 import os
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 try:
@@ -58,6 +59,7 @@ FILTERS = {
     ("catalog-queue", USERS): {"eventType": ["USER_DELETED"]},
 }
 MAX_RECEIVES = 3
+PAUSES_S = (1, 3)
 VISIBILITY_TIMEOUT_S = 60
 LONG_POLL_S = 20
 DAY_S = 24 * 60 * 60
@@ -225,17 +227,38 @@ def build_bucket(bucket):
     )
 
 
-def main():
-    identities = sorted({os.environ["MAIL_SENDER"], os.environ["OPS_ADDRESS"]})
+def build_bus_and_identities(identities):
+    """One after the other: SES and SNS import each other when LocalStack first loads them."""
+    build_bus()
+    verify_identities(identities)
+
+
+def build(identities, bucket):
     # Apart, because LocalStack loads each service at its first call.
     with ThreadPoolExecutor() as pool:
         jobs = [
-            pool.submit(build_bus),
-            pool.submit(build_bucket, os.environ["IMAGE_BUCKET"]),
-            pool.submit(verify_identities, identities),
+            pool.submit(build_bus_and_identities, identities),
+            pool.submit(build_bucket, bucket),
         ]
         for job in jobs:
             job.result()
+
+
+def build_again_if_it_stumbles(identities, bucket):
+    """A LocalStack that is still loading may answer a first call with InternalError."""
+    for pause_s in PAUSES_S:
+        try:
+            return build(identities, bucket)
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] < 500:
+                raise
+            time.sleep(pause_s)
+    return build(identities, bucket)
+
+
+def main():
+    identities = sorted({os.environ["MAIL_SENDER"], os.environ["OPS_ADDRESS"]})
+    build_again_if_it_stumbles(identities, os.environ["IMAGE_BUCKET"])
     print(
         f"localstack-init: complete: {len(TOPICS)} topics, {len(SUBSCRIPTIONS)} queues, "
         f"{len(SUBSCRIPTIONS)} dead letter queues, {len(identities)} SES identities, 1 bucket"

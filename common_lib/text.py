@@ -28,7 +28,13 @@ _VISIBLE: Final = frozenset("LNPS")
 # Letters and a symbol by their category, and yet blank wherever they are drawn.
 _BLANK: Final = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 # Overrides, embeddings and isolates turn the text around them; a byte order mark belongs to a file.
-_TURNING: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
+# What Unicode 23.3 and 23.8 keep for programs: deprecated format codes, and annotations.
+_TURNING: Final = frozenset(
+    "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
+    "\u206a\u206b\u206c\u206d\u206e\u206f\ufff9\ufffa\ufffb"
+)
+# Where a line may be broken: nothing at the ends of a text. Marks of direction may mean something.
+_BREAKS: Final = "\u200b\u2060\u00ad"
 _JOINERS: Final = frozenset("\u200c\u200d")
 _LINE_ENDS: Final = re.compile("\r\n|[\r\u2028\u2029]")
 # The flags of England, Scotland and Wales are written with tags (UTS 51, ED-14a).
@@ -41,7 +47,7 @@ def one_line(text: str) -> str:
     """Return the text composed and trimmed. Raises PydanticCustomError with the codes above."""
     if text.isascii() and text.isprintable():
         return text.strip()
-    line = unicodedata.normalize("NFC", text).strip()
+    line = _trim(unicodedata.normalize("NFC", text))
     _check(line, allowed="")
     return line
 
@@ -50,7 +56,7 @@ def many_lines(text: str) -> str:
     """Return the text as `one_line` does; line breaks, all written as one LF, and tabs may stay."""
     if text.isascii() and text.isprintable():
         return text.strip()
-    lines = _LINE_ENDS.sub("\n", unicodedata.normalize("NFC", text)).strip()
+    lines = _trim(_LINE_ENDS.sub("\n", unicodedata.normalize("NFC", text)))
     _check(lines, allowed="\n\t")
     return lines
 
@@ -70,6 +76,12 @@ def distinct_names(given: Any, check: Callable[[Any], dict[str, str]]) -> dict[s
     if len(kept) < len(given):
         raise PydanticCustomError("repeated_name", "Two of the names are the same")
     return kept
+
+
+def _trim(text: str) -> str:
+    """Trim spaces, and breaks nobody can see; a text of breaks alone stays, to be refused."""
+    trimmed = text.strip()
+    return trimmed.strip(_BREAKS).strip() or trimmed
 
 
 def _check(text: str, allowed: str) -> None:

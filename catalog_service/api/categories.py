@@ -42,10 +42,14 @@ async def get_tree(request: Request, deps: Wired) -> Response:
 
 @router.get("/slug/{slug}", response_model=CategoryOut, responses=MOVED)
 async def category_by_slug(slug: str, request: Request, deps: Wired) -> Response:
-    """Show the category a link names, with all below it. A former slug leads on."""
-    if not _SLUG.fullmatch(slug):
+    """Show the category a link names, with all below it.
+
+    A former slug, or one in capitals, leads on.
+    """
+    wanted = slug.lower()
+    if not _SLUG.fullmatch(wanted):
         raise NotFound
-    category = await categories.by_slug(deps.database, slug)
+    category = await categories.by_slug(deps.database, wanted)
     if category.slug != slug:
         return moved(request, slug, category.slug)
     return packed_response(request, tagged(category.model_dump_json().encode()))

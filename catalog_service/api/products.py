@@ -54,10 +54,14 @@ async def create_product(body: ProductIn, principal: Merchant, deps: Wired) -> R
 async def product_by_slug(
     slug: str, principal: MaybeUser, request: Request, deps: Wired
 ) -> Response:
-    """Show the product a link names; drafts to those who manage them. A former slug leads on."""
-    if not _SLUG.fullmatch(slug):
+    """Show the product a link names; drafts to those who manage them.
+
+    A former slug, or one in capitals, leads on.
+    """
+    wanted = slug.lower()
+    if not _SLUG.fullmatch(wanted):
         raise NotFound
-    detail, is_public = await products.by_slug(deps.database, principal, slug)
+    detail, is_public = await products.by_slug(deps.database, principal, wanted)
     if detail.product.slug != slug:
         return moved(request, slug, detail.product.slug, is_public=is_public)
     return _shown(request, detail) if is_public else product_answer(detail, HTTPStatus.OK)

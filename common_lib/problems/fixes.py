@@ -94,7 +94,7 @@ FIXES: Final[Mapping[str, str]] = {
     "purchase_required": "Buy it; just after the order, try again in a moment",
     "quantity_too_large": "Order less",
     "rate_limited": "Wait for Retry-After",
-    "refund_exceeds_captured": "Ask for less",
+    "refund_exceeds_captured": "Ask for no more than refundable; where that is 0, nothing is left",
     "request_in_flight": "Try again after Retry-After",
     "request_timeout": "Send faster, or less",
     "reservation_closed": "Order again with a new key",

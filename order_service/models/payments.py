@@ -138,7 +138,11 @@ class Payment(Base):
         """Count `amount` as given back. Raises RefundExceedsCaptured, also where none is left."""
         is_covered = 0 < amount.amount <= self.refundable.amount
         if amount.currency != self.currency or not is_covered:
-            raise RefundExceedsCaptured(refundable=self.refundable.model_dump())
+            is_nothing_left = self.captured_minor > 0 == self.refundable.amount
+            raise RefundExceedsCaptured(
+                "all that was paid has been given back" if is_nothing_left else "",
+                refundable=self.refundable.model_dump(),
+            )
         self.refunded_minor += amount.amount
         self.updated_at = now()
 

@@ -111,7 +111,7 @@ def illegal(order: Order, payments: Sequence[Payment]) -> IllegalTransition:
     """Return the refusal of a move, with those that would be possible now."""
     holds_money = promises.held(order, payments).amount > 0
     return IllegalTransition(
-        f"an order that is {order.status} cannot do that (any more)",
+        f"that cannot be done with an order that is {order.status.lower()}",
         status=order.status,
         allowed=sorted(moves_from(order.status, holds_money=holds_money)),
     )

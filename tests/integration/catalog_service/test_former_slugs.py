@@ -81,6 +81,17 @@ async def test_an_old_slug_leads_to_the_new_one(things: Things, method: str) -> 
     assert (await things.look(new, method)).status_code == 200
 
 
+async def test_a_slug_in_capitals_leads_to_the_present_one(things: Things) -> None:
+    old, new = fresh("old"), fresh("new")
+    thing = await things.create(old)
+    typed = await things.look(old.upper())
+    await things.rename(thing, new)
+    former = await things.look(old.capitalize())
+    assert (typed.status_code, former.status_code) == (301, 301)
+    assert typed.headers["location"] == f"/api/{things.kind}/slug/{old}"
+    assert former.headers["location"] == f"/api/{things.kind}/slug/{new}"
+
+
 async def test_a_chain_of_changes_leads_directly_to_the_newest(things: Things) -> None:
     slugs = [fresh("chain") for _ in range(4)]
     thing = await things.create(slugs[0])

@@ -379,12 +379,15 @@ async def test_refunds_never_exceed_what_was_captured(shop: OpenShop) -> None:
     answers = await at_once(*(refund(admin, payment_id, 30_000) for _ in range(4)))
     too_much = await refund(admin, payment_id, 80_000)
     rest = await refund(admin, payment_id, None)
+    once_more = await refund(admin, payment_id, None)
 
     assert part.status_code == 201, part.text
     assert replay.content == part.content
     assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409]
     assert (too_much.status_code, code_of(too_much)) == (409, "refund_exceeds_captured")
     assert rest.json()["amount"]["amount"] == 20_000
+    assert (once_more.status_code, code_of(once_more)) == (409, "refund_exceeds_captured")
+    assert once_more.json()["detail"] == "all that was paid has been given back"
 
 
 async def test_where_nothing_is_left_to_give_back_nothing_is_promised(shop: OpenShop) -> None:

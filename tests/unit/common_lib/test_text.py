@@ -64,6 +64,20 @@ def test_spaces_of_any_kind_are_an_empty_text(adapter: TypeAdapter[str], text: s
     assert codes(adapter, text) == ["string_too_short"]
 
 
+@pytest.mark.parametrize("adapter", [LINE, LINES])
+@pytest.mark.parametrize("text", ["A\ufff9B", "\ufffbA", "A\u206aB", "\u206fA"])
+def test_codes_kept_for_programs_are_refused(adapter: TypeAdapter[str], text: str) -> None:
+    assert codes(adapter, text) == ["control_character"]
+
+
+@pytest.mark.parametrize("adapter", [LINE, LINES])
+@pytest.mark.parametrize("text", ["\u200bRasa", "Rasa\u200b", " \u2060 Rasa\u00ad "])
+def test_breaks_nobody_can_see_are_trimmed_like_spaces(
+    adapter: TypeAdapter[str], text: str
+) -> None:
+    assert adapter.validate_python(text) == "Rasa"
+
+
 def test_half_a_pair_of_surrogates_is_refused() -> None:
     assert codes(LINE, "A\ud800") == ["not_a_character"]
 
