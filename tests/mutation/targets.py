@@ -20,6 +20,10 @@ TARGETS: Final = (
         "order_service/services/pricing.py",
         ("tests/unit/order_service/test_pricing.py",),
     ),
+    Target(
+        "order_service/models/consequences.py",
+        ("tests/unit/order_service/test_consequences.py",),
+    ),
     Target("order_service/models/orders.py", (_MOVES.format("order_service"),)),
     Target("order_service/models/payments.py", (_MOVES.format("order_service"),)),
     Target("order_service/models/returns.py", (_MOVES.format("order_service"),)),
