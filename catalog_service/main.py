@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from uuid import UUID
 
 from fastapi import FastAPI
@@ -10,6 +11,7 @@ from redis.asyncio import Redis
 from catalog_service.api import ROUTERS, ROUTES
 from catalog_service.api.deps import Deps
 from catalog_service.api.hot_reads import HOT_READS
+from catalog_service.api.product_page import load_pages
 from catalog_service.clients.elasticsearch import ElasticsearchClient, search_http
 from catalog_service.clients.pictures import Redrawer
 from catalog_service.clients.storage import ImageStore
@@ -31,6 +33,7 @@ from common_lib.auth import KeyRing, KeySource, ServiceTokens, authentication
 from common_lib.cache import create_redis
 from common_lib.database import Database
 from common_lib.http_client import HttpClient
+from common_lib.joined_loads import JoinedLoads
 from common_lib.locks import RedisLock
 from common_lib.pools import ensure_pools_fit
 from common_lib.runtime import Check, background, create_app, serve
@@ -96,6 +99,7 @@ def wire(
         searcher=new_searcher(settings, database, search_index),
         images=new_images(settings, database),
         import_door=Door(settings.import_uploads_at_once),
+        pages=JoinedLoads(partial(load_pages, database)),
     )
 
 

@@ -63,7 +63,7 @@ class Bounds:
 BOUNDS: Final[Mapping[Kind, Bounds]] = {
     Kind.READ: Bounds(promised_s=1.0, start=1024, least=64, most=1024),
     Kind.CHANGE: Bounds(promised_s=1.0, start=512, least=16, most=512),
-    Kind.ORDER: Bounds(promised_s=1.0, start=1024, least=8, most=1024),
+    Kind.ORDER: Bounds(promised_s=0.7, start=1024, least=8, most=1024),
     Kind.LOGIN: Bounds(promised_s=1.5, start=64, least=8, most=64),
     Kind.ADMIN: Bounds(promised_s=2.0, start=64, least=8, most=64),
     Kind.WEBHOOK: Bounds(promised_s=1.0, start=256, least=16, most=256),

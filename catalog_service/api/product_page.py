@@ -1,5 +1,6 @@
 """A product's page: the hottest read of the shop."""
 
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from uuid import UUID
 
@@ -9,6 +10,7 @@ from catalog_service.api.deps import Deps, deps_of, etag, json_response
 from catalog_service.queries.products import ProductDetail
 from catalog_service.services import products
 from common_lib.auth import current_user
+from common_lib.database import Database
 from common_lib.errors import NotFound
 from common_lib.problems import refuse_unfit_query
 from common_lib.runtime import HotRoute
@@ -20,7 +22,9 @@ async def get_product(request: Request) -> Response:
     refuse_unfit_query(request)
     deps = deps_of(request)
     product_id: UUID = request.path_params["product_id"]
-    stored = await deps.announcements.products.get(str(product_id), lambda: _load(deps, product_id))
+    stored = await deps.announcements.products.get(
+        str(product_id), lambda: deps.pages.get(product_id)
+    )
     if stored is None:
         return await _unlisted_product(request, deps, product_id)
     return packed_response(request, stored)
@@ -42,10 +46,13 @@ def product_answer(detail: ProductDetail, status: HTTPStatus, **headers: str) ->
     )
 
 
-async def _load(deps: Deps, product_id: UUID) -> bytes | None:
-    detail = await products.shown(deps.database, product_id)
-    if detail is None:
-        return None
+async def load_pages(database: Database, ids: Sequence[UUID]) -> Mapping[UUID, bytes]:
+    """Return the pages, packed for the cache, of those that everybody may see."""
+    shown = await products.all_shown(database, ids)
+    return {product_id: _packed(detail) for product_id, detail in shown.items()}
+
+
+def _packed(detail: ProductDetail) -> bytes:
     body = _body(detail)
     return pack(etag(detail.product.version, body), body)
 

@@ -9,6 +9,7 @@ from catalog_service.services.products.changes import (
 )
 from catalog_service.services.products.lookups import (
     Page,
+    all_shown,
     by_slug,
     may_manage,
     of_category,
@@ -34,6 +35,7 @@ __all__ = [
     "SellerNotActive",
     "SkuTaken",
     "SlugTaken",
+    "all_shown",
     "archive",
     "by_slug",
     "check_variants",

@@ -1,6 +1,6 @@
 """Products as people find them: by id, by slug, by store, by category."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -35,11 +35,19 @@ async def shown(database: Database, product_id: UUID) -> ProductDetail | None:
 
     Read from the source: a replica's lag would be kept for as long as the page is.
     """
+    found = await all_shown(database, [product_id])
+    return found.get(product_id)
+
+
+async def all_shown(database: Database, ids: Sequence[UUID]) -> dict[UUID, ProductDetail]:
+    """Return those of the products that everybody may see, as `shown` does."""
     async with database.read_own_writes() as session:
-        detail = await queries.product_detail(session, product_id)
-    if detail is None or detail.product.status is not ProductStatus.ACTIVE:
-        return None
-    return detail.for_everybody()
+        details = await queries.product_details(session, ids)
+    return {
+        detail.product.id: detail.for_everybody()
+        for detail in details
+        if detail.product.status is ProductStatus.ACTIVE
+    }
 
 
 async def owned(database: Database, principal: Principal, product_id: UUID) -> ProductDetail:
