@@ -7,7 +7,6 @@ import pytest
 
 from common_lib.joined_loads import JoinedLoads
 from tests.waiting import eventually
-from tests.waiting import eventually
 
 
 class Store:
