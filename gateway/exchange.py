@@ -267,7 +267,8 @@ class Exchange:
             self._first_line(),
             self._head_for_upstream(timeout_s, length) + body,
             self._loop.time() + timeout_s,
-            is_idempotent=self._method in _IDEMPOTENT,
+            # A condition that held the first time does not hold the second.
+            is_idempotent=self._method in _IDEMPOTENT and not self._head.is_conditional,
             is_head_request=self._method == "HEAD",
             is_patient=timeout_s == self._gateway.settings.upstream_timeout_s,
         )

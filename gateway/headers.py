@@ -61,6 +61,7 @@ class RequestHead:
     forwarded_for: list[bytes] = field(default_factory=list)
     forwarded_proto: bytes | None = None
     timeout_ms: int | None = None
+    is_conditional: bool = False
 
     @property
     def has_body(self) -> bool:
@@ -176,6 +177,11 @@ def _timeout_ms(head: RequestHead, value: bytes) -> None:
         head.timeout_ms = int(value)
 
 
+def _if_match(head: RequestHead, value: bytes) -> None:
+    del value
+    head.is_conditional = True
+
+
 _READERS: Final[dict[bytes, Callable[[RequestHead, bytes], None]]] = {
     b"host": _host,
     b"authorization": _authorization,
@@ -192,6 +198,7 @@ _READERS: Final[dict[bytes, Callable[[RequestHead, bytes], None]]] = {
     b"x-forwarded-for": _forwarded_for,
     b"x-forwarded-proto": _forwarded_proto,
     b"x-request-timeout-ms": _timeout_ms,
+    b"if-match": _if_match,
 }
 
 

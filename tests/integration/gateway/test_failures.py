@@ -68,6 +68,23 @@ async def test_a_service_that_dies_under_a_post_is_not_asked_twice(
     assert len(upstream.requests) == 1
 
 
+@pytest.mark.parametrize(("condition", "times"), [("", 2), ('If-Match: "1"\r\n', 1)])
+async def test_a_write_on_a_condition_is_not_made_twice(
+    door: Door, upstream: Upstream, condition: str, times: int
+) -> None:
+    """The second would meet its own first, and answer 412 for what has been done."""
+
+    async def script(request: Request, writer: asyncio.StreamWriter) -> None:
+        del request
+        writer.transport.abort()
+
+    upstream.script = script
+    given = await door.ask("/api/products/1", method="PUT", body=b"{}", headers=condition)
+
+    given.assert_problem(503, "upstream_unavailable")
+    assert len(upstream.requests) == times
+
+
 async def test_a_stale_connection_is_replaced_for_a_get(door: Door, upstream: Upstream) -> None:
     """The service closes the idle connection just as the request goes over it."""
 
