@@ -5,7 +5,7 @@ from typing import Final
 import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from common_lib.admission import BOUNDS, Kind, Limiter, Overloaded, kind_of
+from common_lib.admission import BOUNDS_BEHIND, Kind, Limiter, Overloaded, kind_of
 from common_lib.problems import PROBLEM_JSON, problem_of
 
 # What keeps watch has to get through when nothing else does.
@@ -22,7 +22,9 @@ class Admission:
     def __init__(self, app: ASGIApp, *, problem_base_url: str) -> None:
         self.app = app
         self._base_url = problem_base_url
-        self._limiters = {kind: Limiter(kind.value, bounds) for kind, bounds in BOUNDS.items()}
+        self._limiters = {
+            kind: Limiter(kind.value, bounds) for kind, bounds in BOUNDS_BEHIND.items()
+        }
 
     def limiter(self, kind: Kind) -> Limiter:
         return self._limiters[kind]

@@ -116,8 +116,9 @@ class Placing:
         self._carts = carts
         self._settings = settings
         self._unfinished = Unfinished(self._let_go, grace_s=settings.unfinished_order_grace_s)
-        # Fewer than the pool keeps: who looks, reads or pays finds a connection, too.
-        self._seats = asyncio.Semaphore(max(1, settings.database_pool_size * 3 // 4))
+        # Fewer than there may be: who looks, reads or pays finds a connection, too.
+        connections = settings.database_pool_size + settings.database_max_overflow
+        self._seats = asyncio.Semaphore(max(1, connections * 3 // 4))
         self._tariff = Tariff.of(settings)
         self._terms = Terms(
             provider=settings.payment_provider,

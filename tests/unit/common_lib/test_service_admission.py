@@ -7,7 +7,7 @@ import orjson
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from common_lib.admission import BOUNDS, Bounds, Kind
+from common_lib.admission import BOUNDS_BEHIND, Bounds, Kind
 from common_lib.awaited import (
     EXTENSION,
     Caller,
@@ -54,7 +54,7 @@ async def ask(app: Any, method: str, path: str) -> tuple[int, dict[bytes, bytes]
 @pytest.fixture
 def app(monkeypatch: pytest.MonkeyPatch) -> Held:
     for kind in (Kind.ORDER, Kind.READ):
-        monkeypatch.setitem(BOUNDS, kind, SMALL)
+        monkeypatch.setitem(BOUNDS_BEHIND, kind, SMALL)
     return Held()
 
 

@@ -14,7 +14,7 @@ from tests.shopper import at_once, line
 from tests.waiting import eventually
 
 SMALL_POOL = {"database_pool_size": 4, "database_max_overflow": 2, "database_pool_timeout_s": 60}
-SEATS = 3
+SEATS = 4
 
 
 class Barrier:
