@@ -68,7 +68,7 @@ async def stage(stack: NativeStack) -> AsyncIterator[Stage]:
 
 
 async def state(world: World) -> list[Any]:
-    """Return what the owner has, as the owner sees it."""
+    """Return what the owner has, as the owner sees it; not what others leave of the stock."""
     own = world.owner.user_id
     paths = [f"/api/users/{own}", f"/api/users/{own}/addresses", f"/api/cart/{own}", "/api/orders"]
     if "order_id" in world.ids:
@@ -76,6 +76,8 @@ async def state(world: World) -> list[Any]:
         paths += [f"{order}/timeline", f"{order}/payments"]
     found = [(await world.owner.request("GET", path)).json() for path in paths]
     found[2].pop("expiresAt", None)
+    for item in found[2].get("items", ()):
+        item.pop("available", None)
     return found
 
 

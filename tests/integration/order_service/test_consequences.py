@@ -204,9 +204,10 @@ async def brought_to(shop: OpenShop, status: OrderStatus) -> tuple[str, str]:
 async def arrange(shop: OpenShop, trigger: Trigger, status: OrderStatus, order_id: str) -> None:
     """Lay the money and the slot ready that the trigger is about."""
     if trigger is T.PAID:
+        # Not FAILED: the provider's own message of its success may yet come, and would count.
         await write(
             shop,
-            "UPDATE payments SET status = 'FAILED', captured_minor = 0, refunded_minor = 0"
+            "UPDATE payments SET status = 'REFUNDED', captured_minor = 0, refunded_minor = 0"
             " WHERE order_id = %s",
             order_id,
         )
