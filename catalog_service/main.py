@@ -46,10 +46,8 @@ def build_app(settings: Settings, *, keys: KeySource | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        database, redis = (
-            Database(settings),
-            create_redis(settings.redis_url, timeout_s=settings.redis_timeout_s),
-        )
+        database = Database(settings)
+        redis = create_redis(settings.redis_url, timeout_s=settings.redis_timeout_s)
         users = HttpClient("user-service", settings.user_url, timeout_s=2, tokens=services)
         search_index = search_http(settings)
         deps = wire(settings, database, redis, UserClient(users), search_index)

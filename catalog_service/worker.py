@@ -49,10 +49,8 @@ async def build(settings: WorkerSettings) -> AsyncIterator[Worker]:
         tokens=services,
     )
     users = HttpClient("user-service", settings.user_url, timeout_s=2, tokens=services)
-    database, redis = (
-        Database(settings),
-        create_redis(settings.redis_url, timeout_s=settings.redis_timeout_s),
-    )
+    database = Database(settings)
+    redis = create_redis(settings.redis_url, timeout_s=settings.redis_timeout_s)
     announcements = Announcements(redis, settings)
     sweeper = new_sweeper(settings, database, OrderClient(http), announcements)
     search, store = search_http(settings), ImageStore(settings)

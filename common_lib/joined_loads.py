@@ -26,24 +26,30 @@ class JoinedLoads(Generic[K, V]):
         self._most = most
         self._at_once = at_once
         self._waiting: dict[K, asyncio.Future[V | None]] = {}
-        self._leaders: set[asyncio.Task[None]] = set()
+        self._leading = 0
+        self._tasks: set[asyncio.Task[None]] = set()  # the loop itself keeps none alive
 
     async def get(self, key: K) -> V | None:
         """Return the key's value, None where there is none; what the load raises passes on."""
         future = self._waiting.get(key)
         if future is None:
             future = self._waiting[key] = asyncio.get_running_loop().create_future()
-        if len(self._leaders) < self._at_once:
+        if self._leading < self._at_once:
+            self._leading += 1
             leader = asyncio.create_task(self._lead())
-            self._leaders.add(leader)
-            leader.add_done_callback(self._leaders.discard)
+            self._tasks.add(leader)
+            leader.add_done_callback(self._tasks.discard)
         return await asyncio.shield(future)
 
     async def _lead(self) -> None:
-        while self._waiting:
-            keys = list(self._waiting)[: self._most]
-            batch = {key: self._waiting.pop(key) for key in keys}
-            await self._answer(batch)
+        try:
+            while self._waiting:
+                keys = list(self._waiting)[: self._most]
+                batch = {key: self._waiting.pop(key) for key in keys}
+                await self._answer(batch)
+        finally:
+            # At once, not when the task's end is told: who asks in between would have no leader.
+            self._leading -= 1
 
     async def _answer(self, batch: Mapping[K, asyncio.Future[V | None]]) -> None:
         try:

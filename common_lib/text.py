@@ -29,12 +29,13 @@ _VISIBLE: Final = frozenset("LNPS")
 _BLANK: Final = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 # Overrides, embeddings and isolates turn the text around them; a byte order mark belongs to a file.
 # What Unicode 23.3 and 23.8 keep for programs: deprecated format codes, and annotations.
-_TURNING: Final = frozenset(
+_ACTING: Final = frozenset(
     "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
     "\u206a\u206b\u206c\u206d\u206e\u206f\ufff9\ufffa\ufffb"
 )
 # Where a line may be broken: nothing at the ends of a text. Marks of direction may mean something.
 _BREAKS: Final = "\u200b\u2060\u00ad"
+_ENDS: Final = _BREAKS + "".join(filter(str.isspace, map(chr, range(0x3001))))
 _JOINERS: Final = frozenset("\u200c\u200d")
 _LINE_ENDS: Final = re.compile("\r\n|[\r\u2028\u2029]")
 # The flags of England, Scotland and Wales are written with tags (UTS 51, ED-14a).
@@ -80,8 +81,7 @@ def distinct_names(given: Any, check: Callable[[Any], dict[str, str]]) -> dict[s
 
 def _trim(text: str) -> str:
     """Trim spaces, and breaks nobody can see; a text of breaks alone stays, to be refused."""
-    trimmed = text.strip()
-    return trimmed.strip(_BREAKS).strip() or trimmed
+    return text.strip(_ENDS) or text.strip()
 
 
 def _check(text: str, allowed: str) -> None:
@@ -99,7 +99,7 @@ def _check_unprintable(character: str, before: str) -> None:
     category = unicodedata.category(character)
     if category == "Zs":
         return
-    if category in {"Cc", "Zl", "Zp"} or character in _TURNING or _is_tag(character):
+    if category in {"Cc", "Zl", "Zp"} or character in _ACTING or _is_tag(character):
         raise PydanticCustomError(
             CONTROL,
             "The text holds a control character, a line break or a mark that turns its direction,"

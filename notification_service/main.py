@@ -22,10 +22,8 @@ def build_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        database, redis = (
-            Database(settings),
-            create_redis(settings.redis_url, timeout_s=settings.redis_timeout_s),
-        )
+        database = Database(settings)
+        redis = create_redis(settings.redis_url, timeout_s=settings.redis_timeout_s)
         app.state.deps = api.Deps(NotificationLogs(database))
         app.state.checks = {
             "database": Check(database.ping),

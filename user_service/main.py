@@ -95,10 +95,8 @@ def build_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        database, redis = (
-            Database(settings),
-            create_redis(settings.redis_url, timeout_s=settings.redis_timeout_s),
-        )
+        database = Database(settings)
+        redis = create_redis(settings.redis_url, timeout_s=settings.redis_timeout_s)
         counters = create_redis(settings.redis_url, timeout_s=_COUNTER_TIMEOUT_S)
         passwords = PasswordHasher(
             rounds=settings.bcrypt_rounds,

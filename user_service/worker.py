@@ -27,10 +27,8 @@ _PAGE_TIMEOUT_S: Final = 1.0
 @asynccontextmanager
 async def build(settings: Settings) -> AsyncIterator[Worker]:
     """Yield the worker's parts; they are closed afterwards."""
-    database, redis = (
-        Database(settings),
-        create_redis(settings.redis_url, timeout_s=settings.redis_timeout_s),
-    )
+    database = Database(settings)
+    redis = create_redis(settings.redis_url, timeout_s=settings.redis_timeout_s)
     patient_redis = create_redis(settings.redis_url, timeout_s=_PAGE_TIMEOUT_S)
     async with Bus(settings) as bus:
         relay = Relay(database, bus, redis, source=SOURCE)

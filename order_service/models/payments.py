@@ -138,7 +138,7 @@ class Payment(Base):
         """Count `amount` as given back. Raises RefundExceedsCaptured, also where none is left."""
         is_covered = 0 < amount.amount <= self.refundable.amount
         if amount.currency != self.currency or not is_covered:
-            is_nothing_left = self.captured_minor > 0 == self.refundable.amount
+            is_nothing_left = self.captured_minor > 0 and self.refundable.amount == 0
             raise RefundExceedsCaptured(
                 "all that was paid has been given back" if is_nothing_left else "",
                 refundable=self.refundable.model_dump(),

@@ -18,7 +18,6 @@ import orjson
 import structlog
 from redis.asyncio import Redis
 
-from common_lib.admission import Overloaded
 from common_lib.awaited import ensure_awaited
 from common_lib.cache import REDIS_FAILURES
 from common_lib.clock import now
@@ -74,6 +73,7 @@ from order_service.services.pricing import (
     check_expected,
     price,
 )
+from order_service.services.seats import Seats
 from order_service.services.unfinished import Unfinished
 from order_service.services.waking import PAYMENT_WAKE_CHANNEL
 from order_service.settings import Settings
@@ -83,8 +83,6 @@ log = structlog.get_logger(__name__)
 ROUTE: Final = "POST /api/orders"
 _DECIDE_ATTEMPTS: Final = 12
 _LONGEST_PAUSE_S: Final = 0.01
-# The admission before it keeps the queue short; this ends what no deadline ends.
-_LONGEST_WAIT_S: Final = 10.0
 # What a reservation may meet after it was made, and what then gives it back.
 _KNOWN_FAILURES: Final = (Conflict, Rejected, NotFound)
 
@@ -116,9 +114,7 @@ class Placing:
         self._carts = carts
         self._settings = settings
         self._unfinished = Unfinished(self._let_go, grace_s=settings.unfinished_order_grace_s)
-        # Fewer than there may be: who looks, reads or pays finds a connection, too.
-        connections = settings.database_pool_size + settings.database_max_overflow
-        self._seats = asyncio.Semaphore(max(1, connections * 3 // 4))
+        self._seats = Seats(settings)
         self._tariff = Tariff.of(settings)
         self._terms = Terms(
             provider=settings.payment_provider,
@@ -199,7 +195,7 @@ class Placing:
         self._check_slots(attempt, before)
         wish = await self._wish(attempt, coupon)
         lines = await self._lines(attempt)
-        async with self._seat(attempt):
+        async with self._seats.one(), self._let_go_unless_known(attempt):
             placed = await self._take_and_write(attempt, wish, lines, before)
         if isinstance(placed, ReservationClosed):
             # Given back by the sweeper or by a request beside us: its answer is stored.
@@ -209,23 +205,16 @@ class Placing:
         return replace(placed, is_from_cart=attempt.request.items is None)
 
     @asynccontextmanager
-    async def _seat(self, attempt: Attempt) -> AsyncIterator[None]:
-        """Wait for a place among those who hold a connection. Raises Overloaded, NobodyWaits."""
+    async def _let_go_unless_known(self, attempt: Attempt) -> AsyncIterator[None]:
+        """Have what the block may leave held given back soon. Raises NobodyWaits before it."""
+        ensure_awaited()
+        self._unfinished.forget(attempt.user_id, attempt.key)
         try:
-            async with asyncio.timeout(_LONGEST_WAIT_S):
-                await self._seats.acquire()
-        except TimeoutError:
-            raise Overloaded("no connection to the database came free") from None
-        try:
-            ensure_awaited()
-            self._unfinished.forget(attempt.user_id, attempt.key)
             yield
         except Unavailable as error:
             if error.is_outcome_unknown:
                 self._unfinished.note(attempt.user_id, attempt.key)
             raise
-        finally:
-            self._seats.release()
 
     async def _take_and_write(
         self, attempt: Attempt, wish: Wish, lines: Sequence[Line], before: LookBefore

@@ -57,10 +57,8 @@ class _Clients:
 @asynccontextmanager
 async def use_cases(settings: Settings, services: ServiceTokens) -> AsyncIterator[UseCases]:
     """Open what the use cases need, yield them, and close it all."""
-    database, redis = (
-        Database(settings),
-        create_redis(settings.redis_url, timeout_s=settings.redis_timeout_s),
-    )
+    database = Database(settings)
+    redis = create_redis(settings.redis_url, timeout_s=settings.redis_timeout_s)
     # Carts are nowhere else: what is worth waiting for, unlike a copy.
     carts = create_redis(settings.redis_url, timeout_s=settings.cart_redis_timeout_s)
     clients = _clients(settings, services)

@@ -97,3 +97,19 @@ async def test_who_leaves_takes_the_answer_from_nobody() -> None:
     assert await patient == 1
     with pytest.raises(asyncio.CancelledError):
         await hasty
+
+
+async def test_who_asks_just_as_the_last_load_ends_is_answered_too() -> None:
+    asked: list[asyncio.Task[int | None]] = []
+
+    async def load(keys: Sequence[str]) -> Mapping[str, int]:
+        if not asked:
+            # Runs after this load has ended and before anybody has been told so.
+            asked.append(asyncio.create_task(joined.get("b")))
+        return {key: ord(key) for key in keys}
+
+    joined = JoinedLoads(load, at_once=1)
+    assert await joined.get("a") == ord("a")
+
+    async with asyncio.timeout(1):
+        assert await asked[0] == ord("b")

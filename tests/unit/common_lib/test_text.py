@@ -71,7 +71,9 @@ def test_codes_kept_for_programs_are_refused(adapter: TypeAdapter[str], text: st
 
 
 @pytest.mark.parametrize("adapter", [LINE, LINES])
-@pytest.mark.parametrize("text", ["\u200bRasa", "Rasa\u200b", " \u2060 Rasa\u00ad "])
+@pytest.mark.parametrize(
+    "text", ["\u200bRasa", "Rasa\u200b", " \u2060 Rasa\u00ad ", "\u200b \u200b\u3000Rasa"]
+)
 def test_breaks_nobody_can_see_are_trimmed_like_spaces(
     adapter: TypeAdapter[str], text: str
 ) -> None:
