@@ -32,6 +32,7 @@ from shop.stack.progress import Progress
 from tests import containers, seeding
 from tests.crew import Crew
 from tests.databases import migrated, settings_on
+from tests.nursery import Nursery, nursery
 from tests.plain import NO_TLS
 from tests.shopper import DEV_PASSWORD, Shopper
 
@@ -94,7 +95,14 @@ class Entrance:
 
 
 @pytest.fixture(scope="session")
-def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NativeStack]:
+def launcher() -> Iterator[Nursery]:
+    """What makes the shop's processes at little cost."""
+    with nursery() as launcher:
+        yield launcher
+
+
+@pytest.fixture(scope="session")
+def parts(tmp_path_factory: pytest.TempPathFactory, launcher: Nursery) -> Iterator[NativeStack]:
     """MySQL, Redis and LocalStack, migrated: in containers where an engine answers, else native.
 
     With SHOP_TEST_HOME they are those that an earlier run left there, and they are left there.
@@ -102,6 +110,7 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NativeStack]:
     kept_home = os.environ.get(KEPT_HOME_VARIABLE)
     layout = _kept(Path(kept_home)) if kept_home else _passing(tmp_path_factory.mktemp("stack"))
     stack = containers.stack_for(layout, Progress(Console()))
+    stack.processes.launcher = launcher
     try:
         stack.start_parts()
         stack.migrate()

@@ -30,6 +30,28 @@ DEAD_STATES = ("Z", "X")
 _children: dict[int, subprocess.Popen[bytes]] = {}
 
 
+class Launcher:
+    """Makes processes; one with `die_with_parent` is ended by the kernel together with us."""
+
+    def __init__(self, *, die_with_parent: bool = False) -> None:
+        self._die_with_parent = die_with_parent
+
+    def launch(self, spec: "Spec", log: Path) -> int:
+        """Start the process in a session of its own, its output going to the log; its pid."""
+        with log.open("ab") as output:
+            child = subprocess.Popen(
+                (*_dying_with_us(), *spec.argv) if self._die_with_parent else spec.argv,
+                cwd=spec.cwd,
+                env=dict(spec.env),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        _children[child.pid] = child
+        return child.pid
+
+
 @dataclass(frozen=True)
 class Command:
     """A command line and its whole environment."""
@@ -135,7 +157,7 @@ class Processes:
     def __init__(self, run_dir: Path, log_dir: Path, *, die_with_parent: bool = False) -> None:
         self._run_dir = run_dir
         self._log_dir = log_dir
-        self._die_with_parent = die_with_parent
+        self.launcher = Launcher(die_with_parent=die_with_parent)
 
     def names(self) -> list[str]:
         return sorted(path.stem for path in self._run_dir.glob("*.pid"))
@@ -182,18 +204,7 @@ class Processes:
         self._log_dir.mkdir(parents=True, exist_ok=True)
         log = self.log(spec.name)
         _rotate(log)
-        with log.open("ab") as output:
-            child = subprocess.Popen(
-                (*_dying_with_us(), *spec.argv) if self._die_with_parent else spec.argv,
-                cwd=spec.cwd,
-                env=dict(spec.env),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-        _children[child.pid] = child
-        return self._record(spec, child.pid)
+        return self._record(spec, self.launcher.launch(spec, log))
 
     def signal(self, name: str, number: signal.Signals) -> None:
         """Send a signal to the process and its children; a dead process is left alone."""

@@ -26,6 +26,7 @@ from shop.stack.supervisor import read_records
 from tests import seeding
 from tests.conftest import TEST_ENVIRONMENT
 from tests.invariants import assert_invariants
+from tests.nursery import Nursery
 from tests.shopper import DEV_PASSWORD, Shopper, line, new_product
 from tests.waiting import eventually
 
@@ -34,9 +35,10 @@ BACK_WITHIN_S = 90
 
 
 @pytest.fixture(scope="module")
-def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NativeStack]:
+def local(tmp_path_factory: pytest.TempPathFactory, launcher: Nursery) -> Iterator[NativeStack]:
     layout = Layout.for_tests(tmp_path_factory.mktemp("local"), env=TEST_ENVIRONMENT)
     stack = NativeStack(layout, Progress(Console()))
+    stack.processes.launcher = launcher  # the supervisor has none: what it revives starts cold
     try:
         stack.up()
         stack.start_supervisor()
