@@ -35,6 +35,7 @@ from shop.stack.native import NativeStack
 from shop.stack.progress import Progress
 
 DEV_PASSWORD: Final = "demo-pass-123"  # noqa: S105 - the documented development login
+BCRYPT_ROUNDS: Final = 12  # what the user service takes for a password by default
 URL_VARIABLES: Final = {
     name: f"SHOP_{name.upper()}_DATABASE_URL" for name in ("user", "catalog", "order")
 }
@@ -107,18 +108,20 @@ async def seed(
     profile: Profile,
     progress: Progress | None = None,
     products: int | None = None,
+    bcrypt_rounds: int = BCRYPT_ROUNDS,
 ) -> list[Filled]:
     """Write the seed rows that are missing, one transaction per database. Safe to repeat.
 
-    With `products` made-up ones are added in batches until the catalogue has that many. Raises
-    StackError for a number too small or too large, in the production profile, when a database
-    does not answer or has no tables yet, and when a seeded key belongs to another row.
+    With `products` made-up ones are added in batches until the catalogue has that many. Whoever
+    logs in pays for the `bcrypt_rounds`. Raises StackError for a number too small or too large, in
+    the production profile, when a database does not answer or has no tables yet, and when a seeded
+    key belongs to another row.
     """
     refuse_production(profile, _PUBLISHED)
     made_up = _made_up(products)
     shown = progress or Progress.silent()
     seeds = load()
-    password_hash = bcrypt_sha256.hash(DEV_PASSWORD)
+    password_hash = bcrypt_sha256.using(rounds=bcrypt_rounds).hash(DEV_PASSWORD)
     filled = [
         *await _fill("users_db", databases.user, tables.users_db(seeds, password_hash), shown),
         *await _fill("catalog_db", databases.catalog, tables.catalog_db(seeds), shown),

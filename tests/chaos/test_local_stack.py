@@ -51,8 +51,9 @@ def local(tmp_path_factory: pytest.TempPathFactory, launcher: Nursery) -> Iterat
 @pytest.fixture(autouse=True)
 def _whole(local: NativeStack) -> None:
     """Each test finds all of it running, however the one before has ended."""
-    local.up()
-    local.start_supervisor()
+    if {*PROCESS_NAMES, *local.part_names(), supervisor.NAME} - local.running().keys():
+        local.up()
+        local.start_supervisor()
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,17 @@ from tests.nursery import OURS, Order
 PR_SET_PDEATHSIG = 1
 
 
+# What a program loads once it has started.
+LATER = ("common_lib.bus.sessions", "aiobotocore.config")
+
+
 def load() -> None:
     """Load all programs, but let each be run as its own main module."""
     for module in OURS:
         importlib.import_module(module)
         del sys.modules[module]
+    for module in LATER:
+        importlib.import_module(module)
     gc.freeze()  # what is never looked at for garbage stays shared
 
 

@@ -14,6 +14,7 @@ from common_lib.settings import Profile
 from shop.data.reader import load
 from shop.seed import DEV_PASSWORD, Databases, Filled, seed
 from shop.stack.errors import StackError
+from user_service.settings import Settings
 
 Content = dict[str, list[tuple[Any, ...]]]
 SEEDS = load()
@@ -121,7 +122,10 @@ async def test_the_logins_are_verified_and_take_the_documented_password(
     assert logins["admin@shop.example"][:3] == ["ADMIN", "ACTIVE", 1]
     assert logins["seller@shop.example"][:3] == ["SELLER", "ACTIVE", 1]
     assert logins["demo@shop.example"][:3] == ["CUSTOMER", "ACTIVE", 1]
-    assert bcrypt_sha256.verify(DEV_PASSWORD, logins["demo@shop.example"][3])
+    password_hash = logins["demo@shop.example"][3]
+    assert bcrypt_sha256.verify(DEV_PASSWORD, password_hash)
+    usual = Settings.model_fields["bcrypt_rounds"].default
+    assert bcrypt_sha256.from_string(password_hash).rounds == usual
 
 
 async def test_the_customer_has_one_default_address(databases: Databases) -> None:
