@@ -29,7 +29,7 @@ from shop.stack.layout import PROCESS_NAMES, Layout
 from shop.stack.memory import Kind, recall_ports, remember
 from shop.stack.native import NativeStack
 from shop.stack.progress import Progress
-from tests import containers, seeding
+from tests import containers, mailbox, seeding
 from tests.crew import Crew
 from tests.databases import migrated, settings_on
 from tests.nursery import Nursery, nursery
@@ -63,6 +63,7 @@ _scratch_numbers = itertools.count(1)
 
 
 _crew = pytest.StashKey[Crew]()
+_parts = pytest.StashKey[NativeStack]()
 
 
 def pytest_sessionstart() -> None:
@@ -86,6 +87,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         crew.rest()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _empty_mailbox(request: pytest.FixtureRequest) -> None:
+    """No module reads what the one before had sent."""
+    parts = request.session.stash.get(_parts, None)
+    if parts is not None and "unit" not in request.path.parts:
+        mailbox.empty(parts)
+
+
 @dataclass(frozen=True)
 class Entrance:
     """A base URL, and whose certificate is taken there."""
@@ -102,7 +111,9 @@ def launcher() -> Iterator[Nursery]:
 
 
 @pytest.fixture(scope="session")
-def parts(tmp_path_factory: pytest.TempPathFactory, launcher: Nursery) -> Iterator[NativeStack]:
+def parts(
+    tmp_path_factory: pytest.TempPathFactory, launcher: Nursery, request: pytest.FixtureRequest
+) -> Iterator[NativeStack]:
     """MySQL, Redis and LocalStack, migrated: in containers where an engine answers, else native.
 
     With SHOP_TEST_HOME they are those that an earlier run left there, and they are left there.
@@ -117,6 +128,7 @@ def parts(tmp_path_factory: pytest.TempPathFactory, launcher: Nursery) -> Iterat
     except StackError:
         stack.stop()  # the error points to logs that stay
         raise
+    request.session.stash[_parts] = stack
     try:
         yield stack
     finally:
