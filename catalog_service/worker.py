@@ -59,6 +59,7 @@ async def build(settings: WorkerSettings) -> AsyncIterator[Worker]:
             bus,
             QUEUE,
             queued_events(database, announcements),
+            wait_s=settings.consumer_wait_s,
             visibility_s=settings.consumer_visibility_s,
         )
         yield Worker(

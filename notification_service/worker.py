@@ -34,6 +34,7 @@ async def build(settings: Settings) -> AsyncIterator[Worker]:
             bus,
             QUEUE,
             mail_process(notifications, house, People(users)),
+            wait_s=settings.consumer_wait_s,
             visibility_s=settings.consumer_visibility_s,
         )
         watch = dead_letter_watch(bus, notifications)

@@ -39,6 +39,7 @@ def _worker(settings: WorkerSettings, cases: UseCases, bus: Bus) -> Worker:
         bus,
         QUEUE,
         cart_events(database, cases.carts),
+        wait_s=settings.consumer_wait_s,
         visibility_s=settings.consumer_visibility_s,
     )
     return Worker(

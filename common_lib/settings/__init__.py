@@ -87,7 +87,7 @@ class ServiceSettings(BaseSettings):
     otlp_endpoint: str | None = None
     zipkin_endpoint: str | None = None
 
-    consumer_wait_s: Annotated[int, Field(ge=0, le=20)] = 20
+    consumer_wait_s: Annotated[int, Field(ge=1, le=20)] = 20
     consumer_visibility_s: Annotated[int, Field(ge=1, le=43_200)] = 60
 
     # Whether strangers may read what there is to call; unset: not in production.
