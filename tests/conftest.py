@@ -112,7 +112,7 @@ def launcher() -> Iterator[Nursery]:
 
 @pytest.fixture(scope="session")
 def parts(
-    tmp_path_factory: pytest.TempPathFactory, launcher: Nursery, request: pytest.FixtureRequest
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Iterator[NativeStack]:
     """MySQL, Redis and LocalStack, migrated: in containers where an engine answers, else native.
 
@@ -121,7 +121,8 @@ def parts(
     kept_home = os.environ.get(KEPT_HOME_VARIABLE)
     layout = _kept(Path(kept_home)) if kept_home else _passing(tmp_path_factory.mktemp("stack"))
     stack = containers.stack_for(layout, Progress(Console()))
-    stack.processes.launcher = launcher
+    if not kept_home:  # what a nursery starts ends with it
+        stack.processes.launcher = request.getfixturevalue("launcher")
     try:
         stack.start_parts()
         stack.migrate()

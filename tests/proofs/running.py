@@ -1,6 +1,8 @@
 """Breaks a copy of the tree and runs tests there, on parts that stay up from run to run."""
 
+import compileall
 import os
+import py_compile
 import re
 import shutil
 import subprocess
@@ -33,6 +35,10 @@ class Workshop:
         self._tree = home / "tree"
         self._parts = home / "parts"
         shutil.copytree(root, self._tree, ignore=_NOT_COPIED, symlinks=True)
+        mode = (
+            py_compile.PycInvalidationMode.CHECKED_HASH
+        )  # what is broken is compiled as it is read
+        compileall.compile_dir(self._tree, quiet=1, invalidation_mode=mode)
 
     def failing(self, tests: Iterable[str]) -> frozenset[str]:
         """Run the tests and return those that fail, by file and name; all if the run breaks off."""

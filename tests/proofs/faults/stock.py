@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from tests.proofs.fault import Fault, SchemaFault
+from tests.proofs.fault import Fault
 
 _LOCKS: Final = "common_lib/locks.py"
 _RULES: Final = "catalog_service/services/products/rules.py"
@@ -18,12 +18,11 @@ FAULTS: Final = (
     ),
     Fault((114,), _LOCKS, "if redis.call('get', KEYS[1]) == ARGV[1] then", "if true then"),
     Fault((69, 115), _RULES, "self.version != current:", "self.version > current:"),
-    SchemaFault(
+    Fault(
         (73,),
-        "catalog",
-        "ALTER TABLE categories DROP CONSTRAINT ck_categories_not_own_parent",
-        "ALTER TABLE categories ADD CONSTRAINT ck_categories_not_own_parent"
-        " CHECK (parent_id <> id)",
+        "catalog_service/migrations/versions/0001_the_catalog.py",
+        'sa.CheckConstraint("parent_id <> id"',
+        'sa.CheckConstraint("parent_id <> parent_id OR id = id"',
     ),
     Fault(
         (73,),
