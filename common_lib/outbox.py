@@ -137,13 +137,23 @@ def _columns() -> list[sa.schema.SchemaItem]:
     ]
 
 
+OutboxRow = Mapping[str, Any]
+
+
 async def enqueue(session: WriteSession, *events: Event, source: str) -> None:
     """Write events into the outbox within the caller's transaction; they leave after its commit."""
-    if events:
-        rows = [
-            dict(zip(_COLUMN_NAMES, outbox_values(event, source), strict=True)) for event in events
-        ]
-        await session.execute(_INSERT, rows)
+    await enqueue_rows(session, [outbox_row(event, source) for event in events])
+
+
+def outbox_row(event: Event, source: str) -> OutboxRow:
+    """Return an event's row, with the trace that is bound at this moment."""
+    return dict(zip(_COLUMN_NAMES, outbox_values(event, source), strict=True))
+
+
+async def enqueue_rows(session: WriteSession, rows: Sequence[OutboxRow]) -> None:
+    """Write rows that were made under traces of their own."""
+    if rows:
+        await session.execute(_INSERT, list(rows))
 
 
 def outbox_values(event: Event, source: str) -> OutboxValues:

@@ -3,20 +3,21 @@
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from common_lib.bus import Bus, ReceivedMessage
 from common_lib.clock import now
-from common_lib.consumer import Process
-from common_lib.events import Envelope, InvalidEvent, event_from, parse_envelope
+from common_lib.consumer import Delivery, Process
+from common_lib.events import Event, InvalidEvent, event_from, parse_envelope
 from common_lib.events.catalog import MemberEvent
 from common_lib.events.orders import OrderCreated
 from common_lib.events.users import UserDeleted
 from common_lib.telemetry import flow_step
 from notification_service.clients import People
-from notification_service.services.mails import House, compose
-from notification_service.services.notifications import Notifications
+from notification_service.services.mails import House, Notice, compose
+from notification_service.services.notifications import Letter, Notifications
 
 QUEUE: Final = "notification-queue"
 DEAD_LETTERS: Final = "notification-dlq"
@@ -28,25 +29,42 @@ def mail_process(notifications: Notifications, house: House, people: People) -> 
     An unknown type raises InvalidEvent: the message ends in the dead letter queue.
     """
 
-    async def process(envelope: Envelope) -> None:
-        started, received_at = time.perf_counter(), now()
-        event = event_from(envelope)
-        if isinstance(event, UserDeleted):
-            await notifications.forget(event.user_id)
-        if isinstance(event, MemberEvent):
-            reader = await people.contact(event.user_id)
-            if reader is None:
-                return
-            event = event.model_copy(update={"email": reader.email, "full_name": reader.full_name})
-        notice = compose(event, house)
-        if envelope.event_type == OrderCreated.event_type:
-            on_the_way = received_at - envelope.occurred_at
-            flow_step(11, max(0.0, on_the_way.total_seconds() * 1000))
-            flow_step(12, (time.perf_counter() - started) * 1000)
-        if notice is not None:
-            await notifications.notify(envelope, notice)
+    async def process(deliveries: Sequence[Delivery]) -> None:
+        received_at = now()
+        letters: list[Letter] = []
+        for delivery in deliveries:
+            event = await _addressed(event_from(delivery.envelope), people)
+            if isinstance(event, UserDeleted):
+                await notifications.forget(event.user_id)
+            notice = _composed(event, delivery, house, received_at) if event else None
+            if notice is not None:
+                letters.append(Letter(delivery, notice))
+        await notifications.notify_all(letters)
 
     return process
+
+
+async def _addressed(event: Event, people: People) -> Event | None:
+    """Return the event with whom to write to; None where the account is gone."""
+    if not isinstance(event, MemberEvent):
+        return event
+    reader = await people.contact(event.user_id)
+    if reader is None:
+        return None
+    return event.model_copy(update={"email": reader.email, "full_name": reader.full_name})
+
+
+def _composed(
+    event: Event, delivery: Delivery, house: House, received_at: datetime
+) -> Notice | None:
+    started = time.perf_counter()
+    notice = compose(event, house)
+    if isinstance(event, OrderCreated):
+        on_the_way = received_at - delivery.envelope.occurred_at
+        with delivery.bound():
+            flow_step(11, max(0.0, on_the_way.total_seconds() * 1000))
+            flow_step(12, (time.perf_counter() - started) * 1000)
+    return notice
 
 
 def dead_letter_watch(bus: Bus, notifications: Notifications) -> Callable[[], Awaitable[None]]:

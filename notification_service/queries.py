@@ -1,10 +1,10 @@
 """Every SELECT and row lock of notifications_db."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.mysql import insert
 
 from common_lib.database import AnySession, WriteSession
@@ -24,20 +24,30 @@ class Filter:
     before: UUID | None = None
 
 
-async def insert_unless_known(session: WriteSession, values: dict[str, object]) -> None:
-    """Insert a row; one with the same event and channel stays as it is."""
-    statement = insert(NotificationLog).values(values)
+async def insert_unless_known(session: WriteSession, rows: Sequence[Mapping[str, object]]) -> None:
+    """Insert rows; one with the same event and channel stays as it is."""
+    statement = insert(NotificationLog).values([dict(row) for row in rows])
     await session.execute(statement.on_duplicate_key_update(id=NotificationLog.id))
 
 
 async def lock_by_event(
     session: WriteSession, event_id: UUID, channel: Channel
 ) -> NotificationLog | None:
-    return await session.scalar(
+    found = await lock_by_events(session, [event_id], channel)
+    return found[0] if found else None
+
+
+async def lock_by_events(
+    session: WriteSession, event_ids: Collection[UUID], channel: Channel
+) -> Sequence[NotificationLog]:
+    """Lock these events' rows, in the order of their ids."""
+    select_rows = (
         select(NotificationLog)
-        .where(NotificationLog.event_id == event_id, NotificationLog.channel == channel)
+        .where(NotificationLog.event_id.in_(event_ids), NotificationLog.channel == channel)
+        .order_by(NotificationLog.event_id)
         .with_for_update()
     )
+    return (await session.scalars(select_rows)).all()
 
 
 async def newest(session: AnySession, wanted: Filter, limit: int) -> Sequence[NotificationLog]:
@@ -56,18 +66,24 @@ async def newest(session: AnySession, wanted: Filter, limit: int) -> Sequence[No
     return (await session.scalars(statement)).all()
 
 
-async def is_forgotten(session: AnySession, user_id: UUID) -> bool:
-    """Tell whether the user was erased, by the eldest of the rows: then it is addressed to nobody.
+async def forgotten_among(session: AnySession, user_ids: Collection[UUID]) -> set[UUID]:
+    """Return who of these was erased, by the eldest of the rows: then it is addressed to nobody.
 
     Later ones are never written, so there is no need to look further.
     """
-    eldest = await session.scalar(
-        select(NotificationLog.recipient)
-        .where(NotificationLog.user_id == user_id)
-        .order_by(NotificationLog.id)
-        .limit(1)
+    if not user_ids:
+        return set()
+    eldest = (
+        select(func.min(NotificationLog.id))
+        .where(NotificationLog.user_id.in_(user_ids))
+        .group_by(NotificationLog.user_id)
     )
-    return eldest is not None and is_dead_address(eldest)
+    rows = await session.execute(
+        select(NotificationLog.user_id, NotificationLog.recipient).where(
+            NotificationLog.id.in_(eldest)
+        )
+    )
+    return {row.user_id for row in rows if row.user_id and is_dead_address(row.recipient)}
 
 
 async def forget(session: WriteSession, user_id: UUID) -> None:

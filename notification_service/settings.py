@@ -45,4 +45,9 @@ class Settings(DatabaseSettings):
     @property
     def mail_lease_s(self) -> float:
         """How long a claim holds: longer than SES may take, and over when a message returns."""
-        return max(self.mail_timeout_s + LEASE_MARGIN_S, self.consumer_visibility_s / 2)
+        return max(self.patience_s, self.consumer_visibility_s / 2)
+
+    @property
+    def patience_s(self) -> float:
+        """How long handing a mail to SES and noting it may take."""
+        return self.mail_timeout_s + LEASE_MARGIN_S

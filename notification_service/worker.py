@@ -28,7 +28,9 @@ async def build(settings: Settings) -> AsyncIterator[Worker]:
     users = HttpClient("user-service", settings.user_url, timeout_s=2, tokens=services)
     async with Bus(settings) as bus, MailSender(settings) as sender:
         lease = timedelta(seconds=settings.mail_lease_s)
-        notifications = Notifications(database, sender, lease, settings.mails_at_once)
+        notifications = Notifications(
+            database, sender, lease, settings.mails_at_once, timedelta(seconds=settings.patience_s)
+        )
         house = House(settings.brand, settings.storefront_url, settings.ops_address)
         consumer = Consumer(
             bus,

@@ -1,6 +1,6 @@
 """Who bought what, and how many units of each product were sold."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -57,19 +57,20 @@ async def purchases_of(session: AnySession, order_id: UUID) -> list[Purchase]:
     return list((await session.scalars(select)).all())
 
 
-async def insert_purchases(
-    session: WriteSession, order_id: UUID, user_id: UUID, units: Mapping[UUID, int]
-) -> None:
+async def insert_purchases(session: WriteSession, baskets: Sequence[Basket]) -> None:
+    """Remember what was bought, each basket by its user."""
     at = to_column(now())
     rows = [
         {
-            "user_id": user_id.bytes,
+            "user_id": basket.user_id.bytes,
             "product_id": product_id.bytes,
-            "order_id": order_id.bytes,
+            "order_id": basket.order_id.bytes,
             "quantity": quantity,
             "at": at,
         }
-        for product_id, quantity in units.items()
+        for basket in baskets
+        if basket.user_id is not None
+        for product_id, quantity in basket.units.items()
     ]
     await session.execute(_INSERT, rows)
 

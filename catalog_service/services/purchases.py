@@ -5,6 +5,7 @@ and in whatever order its events arrive. Locks, always in this sequence: counter
 reservation, purchases, products by id, reviews.
 """
 
+from dataclasses import replace
 from uuid import UUID
 
 from catalog_service.queries import purchases as queries
@@ -24,7 +25,7 @@ async def record(session: WriteSession, reservation_id: UUID, buyer_id: UUID | N
         return
     if await queries.purchases_of(session, basket.order_id):
         return
-    await queries.insert_purchases(session, basket.order_id, user_id, basket.units)
+    await queries.insert_purchases(session, [replace(basket, user_id=user_id)])
     await queries.add_sold(session, basket.units)
 
 

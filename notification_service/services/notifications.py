@@ -2,18 +2,18 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
 
 from common_lib.clock import now
+from common_lib.consumer import Delivery, SomeFailed
 from common_lib.crash_points import crash_point
 from common_lib.database import Database, WriteSession
 from common_lib.errors import Unavailable
-from common_lib.events import Envelope
 from common_lib.events.orders import OrderCreated
 from common_lib.events.users import is_dead_address
 from common_lib.ids import new_id
@@ -54,49 +54,108 @@ class NotificationLogs:
 
 
 @dataclass(frozen=True, slots=True)
+class Letter:
+    """A mail, and the event that calls for it."""
+
+    delivery: Delivery
+    notice: Notice
+
+    @property
+    def event_id(self) -> UUID:
+        return self.delivery.event_id
+
+
+@dataclass(slots=True)
+class _Claim:
+    """The mails of a batch that are ours to send until the lease is over; others hold the rest."""
+
+    until: datetime
+    taken: dict[UUID, Letter]
+    held: set[UUID]
+
+
+@dataclass(frozen=True, slots=True)
 class Notifications:
     """The log and the sender.
 
-    A mail goes out in three steps: claim it with a lease, hand it to SES, mark it SENT. Whatever
-    dies between the last two leaves the one chance of a second copy; SES has no idempotency. So
-    no more than `at_once` mails are between the two: the next waits until the log has heard.
+    A mail goes out in three steps: claim it with a lease, hand it to SES, mark it SENT. Mails that
+    come together are claimed together. Whatever dies between the last two steps leaves the one
+    chance of a second copy; SES has no idempotency. So no more than `at_once` mails are between
+    the two: the next waits until the log has heard. A lease that would end within `patience`,
+    which handing over may take, is renewed first.
     """
 
     db: Database
     sender: MailSender
     lease: timedelta
     at_once: int = 1
+    patience: timedelta = timedelta(seconds=12)
     # What SES took but the database has not heard of yet: marked, not sent again, on the retry.
     accepted: dict[UUID, str] = field(default_factory=dict)
+    # Names this process as the holder; what it holds and is not at work on it may take again.
+    _token: UUID = field(default_factory=new_id)
+    _at_work: set[UUID] = field(default_factory=set)
     _turns: asyncio.Semaphore = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_turns", asyncio.Semaphore(self.at_once))
 
-    async def notify(self, envelope: Envelope, notice: Notice) -> bool:
-        """Send the mail unless this event's mail was sent before; return whether it went out.
+    async def notify_all(self, letters: Sequence[Letter]) -> set[UUID]:
+        """Send the mails whose events' mails were not sent before; return the events they are of.
 
         Nothing goes to a person who was erased, nor is anything written down about one.
-        Raises BeingSent while another process holds the claim, MailRefused for a mail that SES
-        will not take, and Unavailable while SES or the database is away. Repeating is safe.
+        Raises SomeFailed where some could not be sent: BeingSent for one that another process
+        holds, MailRefused for one that SES will not take, Unavailable while SES or the database
+        is away. Raises Unavailable for all of them. Repeating is safe.
         """
-        if is_dead_address(notice.mail.recipient):
-            return False
+        wanted = {
+            letter.event_id: letter
+            for letter in letters
+            if not is_dead_address(letter.notice.mail.recipient)
+        }
+        before = self.accepted.keys() & wanted.keys()
+        await self._settle()
+        mine = {key: wanted[key] for key in wanted.keys() - before - self._at_work}
+        others = wanted.keys() - before - mine.keys()
+        self._at_work.update(mine)
+        try:
+            return before | await self._notify(mine, others)
+        finally:
+            self._at_work.difference_update(mine)
+
+    async def _notify(self, mine: dict[UUID, Letter], others: Collection[UUID]) -> set[UUID]:
+        claim = await self._claim(mine)
+        errors: dict[UUID, Exception] = {key: BeingSent() for key in {*others, *claim.held}}
+        for event_id in mine.keys() - claim.taken.keys() - claim.held:
+            log.info("mail.not_sent", event_id=str(event_id))
+        outcomes = await asyncio.gather(
+            *(self._deliver(letter, claim) for letter in claim.taken.values()),
+            return_exceptions=True,
+        )
+        sent = set()
+        for event_id, outcome in zip(claim.taken, outcomes, strict=True):
+            if outcome is None:
+                sent.add(event_id)
+            elif isinstance(outcome, Exception):
+                errors[event_id] = outcome
+            else:
+                raise outcome
+        if errors:
+            raise SomeFailed(errors)
+        return sent
+
+    async def _deliver(self, letter: Letter, claim: _Claim) -> None:
         async with self._turns:
-            was_accepted = envelope.event_id in self.accepted
-            await self._settle()
-            if was_accepted:
-                return True
-            if not await self._claim(envelope, notice):
-                log.info("mail.not_sent", event_id=str(envelope.event_id))
-                return False
-            crash_point("mail.before_ses")
-            self.accepted[envelope.event_id] = await self._hand_over(envelope, notice)
-            crash_point("mail.after_ses_before_sent")
-            started = time.perf_counter()
-            await self._record(envelope.event_id)
-            _step(14, envelope, started)
-        return True
+            with letter.delivery.bound():
+                await self._settle()
+                if now() + self.patience > claim.until and not await self._renew(letter.event_id):
+                    raise BeingSent
+                crash_point("mail.before_ses")
+                self.accepted[letter.event_id] = await self._hand_over(letter)
+                crash_point("mail.after_ses_before_sent")
+                started = time.perf_counter()
+                await self._record(letter.event_id)
+                _step(14, letter, started)
 
     async def _settle(self) -> None:
         """Record what SES took while the database was away. Raises Unavailable while it is."""
@@ -112,36 +171,59 @@ class Notifications:
         if event_ids:
             await self.db.transact(lambda session: queries.mark_dead(session, event_ids))
 
-    async def _claim(self, envelope: Envelope, notice: Notice) -> bool:
-        """Take the lease; False if the mail was sent, or must not be. Raises BeingSent."""
-        token = new_id()
+    async def _claim(self, letters: Mapping[UUID, Letter]) -> _Claim:
+        """Take the lease of the mails that were not sent and may be."""
+        claim = _Claim(now() + self.lease, {}, set())
+        if not letters:
+            return claim
+
+        async def work(session: WriteSession) -> _Claim:
+            moment = now()
+            taken = _Claim(moment + self.lease, {}, set())
+            people = {each.notice.user_id for each in letters.values() if each.notice.user_id}
+            erased = await queries.forgotten_among(session, people)
+            wanted = {
+                key: each for key, each in letters.items() if each.notice.user_id not in erased
+            }
+            if not wanted:
+                return taken
+            values = [_values(wanted[key]) for key in sorted(wanted, key=lambda key: key.bytes)]
+            await queries.insert_unless_known(session, values)
+            for row in await queries.lock_by_events(session, wanted, Channel.EMAIL):
+                if row.status is NotificationStatus.SENT:
+                    continue
+                if row.is_leased(moment) and row.lease_token != self._token:
+                    taken.held.add(row.event_id)
+                    continue
+                row.take(self._token, moment, taken.until)
+                taken.taken[row.event_id] = wanted[row.event_id]
+            return taken
+
+        return await self.db.transact(work)
+
+    async def _renew(self, event_id: UUID) -> bool:
+        """Take the lease anew; False if the mail is no longer ours to send."""
 
         async def work(session: WriteSession) -> bool:
-            moment = now()
-            if notice.user_id and await queries.is_forgotten(session, notice.user_id):
+            row = await queries.lock_by_event(session, event_id, Channel.EMAIL)
+            if row is None or row.lease_token != self._token:
                 return False
-            await queries.insert_unless_known(session, _values(envelope, notice))
-            row = await queries.lock_by_event(session, envelope.event_id, Channel.EMAIL)
-            if row is None or row.status is NotificationStatus.SENT:
-                return False
-            if row.is_leased(moment):
-                raise BeingSent
-            row.take(token, moment, moment + self.lease)
+            row.take(self._token, now(), now() + self.lease)
             return True
 
         return await self.db.transact(work)
 
-    async def _hand_over(self, envelope: Envelope, notice: Notice) -> str:
+    async def _hand_over(self, letter: Letter) -> str:
         started = time.perf_counter()
         try:
-            message_id = await self.sender.send(notice.mail)
+            message_id = await self.sender.send(letter.notice.mail)
         except MailRefused as error:
-            await self._note_failure(envelope, error, NotificationStatus.FAILED)
+            await self._note_failure(letter.event_id, error, NotificationStatus.FAILED)
             raise
         except Unavailable as error:
-            await self._note_failure(envelope, error, NotificationStatus.PENDING)
+            await self._note_failure(letter.event_id, error, NotificationStatus.PENDING)
             raise
-        _step(13, envelope, started)
+        _step(13, letter, started)
         return message_id
 
     async def _record(self, event_id: UUID) -> None:
@@ -158,18 +240,18 @@ class Notifications:
         self.accepted.pop(event_id, None)
 
     async def _note_failure(
-        self, envelope: Envelope, error: MailRefused | Unavailable, status: NotificationStatus
+        self, event_id: UUID, error: MailRefused | Unavailable, status: NotificationStatus
     ) -> None:
         async def work(session: WriteSession) -> None:
-            row = await queries.lock_by_event(session, envelope.event_id, Channel.EMAIL)
+            row = await queries.lock_by_event(session, event_id, Channel.EMAIL)
             if row is not None and row.status is not NotificationStatus.SENT:
                 row.failed(now(), error.detail, status)
 
         await self.db.transact(work)
 
 
-def _values(envelope: Envelope, notice: Notice) -> dict[str, object]:
-    moment = now()
+def _values(letter: Letter) -> dict[str, object]:
+    envelope, notice, moment = letter.delivery.envelope, letter.notice, now()
     return {
         "id": new_id(),
         "event_id": envelope.event_id,
@@ -186,7 +268,7 @@ def _values(envelope: Envelope, notice: Notice) -> dict[str, object]:
     }
 
 
-def _step(number: int, envelope: Envelope, started: float) -> None:
+def _step(number: int, letter: Letter, started: float) -> None:
     """Log one of the order flow's steps; the other mails belong to no flow."""
-    if envelope.event_type == OrderCreated.event_type:
+    if letter.delivery.envelope.event_type == OrderCreated.event_type:
         flow_step(number, (time.perf_counter() - started) * 1000)

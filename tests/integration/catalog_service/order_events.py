@@ -5,6 +5,7 @@ from uuid import UUID
 
 from catalog_service.consumers import queued_events
 from catalog_service.models.reservations import ReserveCommand
+from common_lib.consumer import Delivery
 from common_lib.events import Envelope
 from common_lib.events.orders import OrderCancelled, OrderCreated, OrderEvent
 from common_lib.money import Money
@@ -30,6 +31,12 @@ def told(kind: type[OrderEvent], command: ReserveCommand, buyer: UUID) -> Envelo
 
 
 async def deliver(catalog: Catalog, *envelopes: Envelope) -> None:
-    process = queued_events(catalog.database, catalog.deps.announcements)
+    """Deliver events one after the other."""
     for envelope in envelopes:
-        await process(envelope)
+        await deliver_together(catalog, envelope)
+
+
+async def deliver_together(catalog: Catalog, *envelopes: Envelope) -> None:
+    """Deliver events as one batch."""
+    process = queued_events(catalog.database, catalog.deps.announcements)
+    await process([Delivery(envelope) for envelope in envelopes])

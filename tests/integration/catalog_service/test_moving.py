@@ -21,7 +21,7 @@ from common_lib.events.orders import OrderCancelled, OrderConfirmed, OrderCreate
 from common_lib.ids import new_id
 from common_lib.money import Money
 from tests.integration.catalog_service.conftest import Catalog
-from tests.integration.catalog_service.order_events import deliver
+from tests.integration.catalog_service.order_events import deliver, deliver_together
 
 
 async def test_releasing_twice_gives_the_stock_back_once(catalog: Catalog) -> None:
@@ -261,4 +261,66 @@ async def test_two_sweepers_settle_each_hold_once(catalog: Catalog) -> None:
     assert all(asked.count(command.reservation_id) == 1 for command in commands)
     shelf = await catalog.shelf(variant)
     assert shelf.available == 100
+    assert shelf.adds_up
+
+
+async def test_what_ten_orders_tell_together_moves_each_as_it_would_alone(
+    catalog: Catalog,
+) -> None:
+    variants = [await catalog.variant(50) for _ in range(3)]
+    commands = [
+        await catalog.reserve(*((variant, n + 1) for variant in variants)) for n in range(4)
+    ]
+    placed, confirmed, cancelled, late = [command.reservation_id for command in commands]
+    await deliver(catalog, event(OrderCreated, late))
+
+    await deliver_together(
+        catalog,
+        event(OrderCreated, placed),
+        event(OrderConfirmed, confirmed),
+        event(OrderCreated, confirmed),
+        event(OrderConfirmed, cancelled),
+        event(OrderCancelled, cancelled),
+        event(OrderConfirmed, late),
+    )
+
+    statuses = [await catalog.status(each) for each in (placed, confirmed, cancelled, late)]
+    assert statuses == ["COMMITTED", "CONSUMED", "RELEASED", "CONSUMED"]
+    for variant in variants:
+        shelf = await catalog.shelf(variant)
+        assert (shelf.quantity, shelf.reserved) == (50 - 2 - 4, 1)
+        assert shelf.adds_up
+
+
+async def test_one_event_about_nothing_holds_up_a_batch_and_no_event_of_it_alone(
+    catalog: Catalog,
+) -> None:
+    variant = await catalog.variant(5)
+    command = await catalog.reserve((variant, 2))
+    good, lost = event(OrderConfirmed, command.reservation_id), event(OrderConfirmed, new_id())
+
+    with pytest.raises(ReservationNotFound):
+        await deliver_together(catalog, good, lost)
+    assert await catalog.status(command.reservation_id) == "HELD"
+    await deliver(catalog, good)
+
+    assert await catalog.status(command.reservation_id) == "CONSUMED"
+    assert (await catalog.shelf(variant)).adds_up
+
+
+async def test_two_workers_with_the_same_events_move_each_reservation_once(
+    catalog: Catalog,
+) -> None:
+    variant = await catalog.variant(50)
+    commands = [await catalog.reserve((variant, 1)) for _ in range(10)]
+    told = [event(OrderConfirmed, command.reservation_id) for command in commands]
+
+    await asyncio.gather(
+        *(deliver_together(catalog, *order) for order in (told, told[::-1]) * 3),
+        return_exceptions=True,
+    )
+    await deliver(catalog, *told)
+
+    shelf = await catalog.shelf(variant)
+    assert (shelf.quantity, shelf.reserved) == (40, 0)
     assert shelf.adds_up

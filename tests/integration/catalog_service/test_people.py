@@ -21,6 +21,7 @@ from catalog_service.models.wishlists import WishlistItem
 from catalog_service.queries import people as queries
 from catalog_service.services.shelf_keeper import ShelfKeeper
 from common_lib.auth import ServiceTokens, SigningKey
+from common_lib.consumer import Delivery
 from common_lib.database import WriteSession
 from common_lib.events import Envelope
 from common_lib.events.users import UserDeleted
@@ -67,7 +68,7 @@ async def forget(catalog: Catalog, user_id: UUID, times: int = 1) -> None:
     event = Envelope.wrap(UserDeleted(user_id=user_id), source="user-service")
     process = queued_events(catalog.database, catalog.deps.announcements)
     for _ in range(times):
-        await process(event)
+        await process([Delivery(event)])
 
 
 async def reviewed(catalog: Catalog, buyer: Buyer, status: str | None) -> tuple[UUID, str]:

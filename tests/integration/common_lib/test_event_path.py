@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from redis.asyncio import Redis
 
 from common_lib.bus import Bus, OutgoingMessage
-from common_lib.consumer import Consumer, with_inbox
+from common_lib.consumer import Consumer, Delivery, with_inbox
 from common_lib.database import Database, WriteSession
 from common_lib.events import Envelope, Topic
 from common_lib.events.users import UserDeleted, UserRegistered
@@ -158,7 +158,7 @@ async def test_an_event_delivered_twice_has_one_effect(database: Database) -> No
     process = with_inbox(database, "test", {UserRegistered: reader.handle})
     envelope = Envelope.wrap(registered(new_id()), source="test")
 
-    await asyncio.gather(*(process(envelope) for _ in range(10)))
+    await asyncio.gather(*(process([Delivery(envelope)]) for _ in range(10)))
 
     assert len(reader.seen) == 1
 
@@ -171,8 +171,8 @@ async def test_a_handler_that_fails_leaves_no_trace_in_the_inbox(database: Datab
         raise RuntimeError(f"no {event.user_id} {envelope.event_id} {session}")
 
     with pytest.raises(RuntimeError):
-        await with_inbox(database, "test", {UserRegistered: fail})(envelope)
-    await with_inbox(database, "test", {UserRegistered: reader.handle})(envelope)
+        await with_inbox(database, "test", {UserRegistered: fail})([Delivery(envelope)])
+    await with_inbox(database, "test", {UserRegistered: reader.handle})([Delivery(envelope)])
 
     assert len(reader.seen) == 1
 

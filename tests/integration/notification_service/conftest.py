@@ -1,7 +1,7 @@
 """The notification service's parts in this process, on real MySQL, SES, SQS and Redis."""
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -9,10 +9,12 @@ from uuid import UUID
 import pytest
 from sqlalchemy import delete, select
 
+from common_lib.consumer import Delivery, SomeFailed
 from common_lib.database import Database
+from common_lib.errors import Unavailable
 from common_lib.events import Envelope, Event
 from common_lib.http_client import HttpClient
-from notification_service.clients import Mail, MailSender, People
+from notification_service.clients import Mail, MailRefused, MailSender, People
 from notification_service.consumers import mail_process
 from notification_service.models import NotificationLog
 from notification_service.services.mails import House
@@ -29,15 +31,24 @@ NOBODY = People(HttpClient("user-service", ["http://127.0.0.1:9"], timeout_s=0.1
 
 @dataclass
 class CountingSender:
-    """Passes mails on to the real SES and remembers them; raises `error` instead if it is set."""
+    """Passes mails on to the real SES and remembers them; raises `error` instead if it is set.
+
+    It refuses what goes to `refused`, and is away once `ends_after` mails are out.
+    """
 
     ses: MailSender
     sent: list[Mail] = field(default_factory=list)
     error: Exception | None = None
+    refused: set[str] = field(default_factory=set)
+    ends_after: int | None = None
 
     async def send(self, mail: Mail) -> str:
         if self.error is not None:
             raise self.error
+        if mail.recipient in self.refused:
+            raise MailRefused("ses refused the mail: MessageRejected")
+        if self.ends_after is not None and len(self.sent) >= self.ends_after:
+            raise Unavailable("ses does not answer")
         message_id = await self.ses.send(mail)
         self.sent.append(mail)
         return message_id
@@ -57,8 +68,22 @@ class Desk:
         sender: Any = self.sender
         return Notifications(self.database, sender, LEASE)
 
-    async def process(self, envelope: Envelope) -> None:
-        await mail_process(self.notifications, HOUSE, NOBODY)(envelope)
+    async def process(self, *envelopes: Envelope) -> None:
+        """Handle events that came together; one that fails alone raises its own error."""
+        deliveries = [Delivery(envelope) for envelope in envelopes]
+        try:
+            await self.handle(deliveries)
+        except SomeFailed as failed:
+            if len(envelopes) > 1:
+                raise
+            raise failed.errors[envelopes[0].event_id] from None
+
+    async def handle(self, deliveries: Sequence[Delivery]) -> None:
+        await mail_process(self.notifications, HOUSE, NOBODY)(deliveries)
+
+    def restarted(self) -> "Desk":
+        """Return the desk of a process that begins anew, knowing nothing."""
+        return replace(self, notifications=self.another())
 
     async def rows(self) -> list[NotificationLog]:
         async with self.database.read() as session:

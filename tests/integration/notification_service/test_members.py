@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from common_lib.consumer import Delivery
 from common_lib.errors import Unavailable
 from common_lib.events import Event
 from common_lib.http_client import HttpClient
@@ -83,8 +84,8 @@ async def test_each_news_reaches_its_member_once(desk: Desk, parts: NativeStack,
 
     async with asking(accounts) as people:
         process = mail_process(desk.notifications, HOUSE, people)
-        await process(envelope)
-        await process(envelope)
+        await process([Delivery(envelope)])
+        await process([Delivery(envelope)])
 
     (mail,) = await mails_to(parts, email)
     assert "Asha &lt;Rao&gt;" in mail["html"]
@@ -94,7 +95,9 @@ async def test_each_news_reaches_its_member_once(desk: Desk, parts: NativeStack,
 
 async def test_an_account_that_is_gone_is_not_written_to(desk: Desk) -> None:
     async with asking(Accounts()) as people:
-        await mail_process(desk.notifications, HOUSE, people)(enveloped(events.store_approved()))
+        await mail_process(desk.notifications, HOUSE, people)(
+            [Delivery(enveloped(events.store_approved()))]
+        )
 
     assert await desk.rows() == []
     assert desk.sender.sent == []
@@ -108,9 +111,9 @@ async def test_the_mail_waits_while_the_user_service_is_away(desk: Desk) -> None
     async with asking(accounts) as people:
         process = mail_process(desk.notifications, HOUSE, people)
         with pytest.raises(Unavailable):
-            await process(envelope)
+            await process([Delivery(envelope)])
         accounts.is_away = False
-        await process(envelope)
+        await process([Delivery(envelope)])
 
     assert [mail.recipient for mail in desk.sender.sent] == [email]
 
@@ -122,7 +125,7 @@ async def test_an_address_is_asked_for_once_a_minute(desk: Desk) -> None:
     async with asking(accounts) as people:
         process = mail_process(desk.notifications, HOUSE, people)
         for _ in range(3):
-            await process(enveloped(events.store_order_received(user_id=user_id)))
+            await process([Delivery(enveloped(events.store_order_received(user_id=user_id)))])
 
     assert accounts.asked == 1
     assert len(desk.sender.sent) == 3

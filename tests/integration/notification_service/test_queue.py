@@ -80,7 +80,7 @@ async def queue(sqs: Any) -> AsyncIterator[Queue]:
 @contextlib.asynccontextmanager
 async def consuming(bus: Bus, queue: Queue, desk: Desk) -> AsyncIterator[None]:
     stop = asyncio.Event()
-    consumer = Consumer(bus, queue.name, desk.process, wait_s=1, visibility_s=5)
+    consumer = Consumer(bus, queue.name, desk.handle, wait_s=1, visibility_s=5)
     task = asyncio.create_task(consumer.run(stop))
     try:
         yield

@@ -1,7 +1,7 @@
 """One event, one mail: on real MySQL and SES."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any, TypeVar
@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from common_lib.clock import now
+from common_lib.consumer import Delivery, SomeFailed
 from common_lib.database import Database, WriteSession
 from common_lib.errors import Unavailable
 from common_lib.events import Envelope, InvalidEvent
@@ -20,7 +21,7 @@ from notification_service.consumers import mail_process
 from notification_service.models import NotificationLog
 from notification_service.schemas import NotificationStatus
 from notification_service.services.mails import compose
-from notification_service.services.notifications import BeingSent, Notifications
+from notification_service.services.notifications import BeingSent, Letter, Notifications
 from shop.stack.native import NativeStack
 from tests.integration.notification_service.conftest import (
     HOUSE,
@@ -125,31 +126,39 @@ async def test_of_ten_processes_with_one_event_one_sends(desk: Desk) -> None:
     notice = compose(event, HOUSE)
     assert notice is not None
 
-    async def outcome(process: Any) -> str:
+    letter = Letter(Delivery(envelope), notice)
+
+    async def outcome(process: Notifications) -> str:
         try:
-            return "sent" if await process.notify(envelope, notice) else "known"
-        except BeingSent:
-            return "held"
+            return "sent" if await process.notify_all([letter]) else "known"
+        except SomeFailed as failed:
+            return failed.errors[envelope.event_id].__class__.__name__
 
     outcomes = await at_once(*(outcome(desk.another()) for _ in range(10)))
 
     assert outcomes.count("sent") == 1
+    assert set(outcomes) <= {"sent", "known", "BeingSent"}
     assert len(desk.sender.sent) == 1
     assert (await desk.row(envelope.event_id)).status is NotificationStatus.SENT
+
+
+class Killed(BaseException):
+    """The process dies in the middle."""
 
 
 async def test_a_claim_of_another_process_is_respected_until_it_runs_out(desk: Desk) -> None:
     event = events.order_created(email=somebody())
     envelope = enveloped(event)
-    desk.sender.error = KeyboardInterrupt("the process dies in the middle")  # type: ignore[assignment]
-    with pytest.raises(KeyboardInterrupt):
+    desk.sender.error = Killed()  # type: ignore[assignment]
+    with pytest.raises(Killed):
         await desk.process(envelope)
     desk.sender.error = None
+    next_one = desk.restarted()
 
     with pytest.raises(BeingSent):
-        await desk.process(envelope)
+        await next_one.process(envelope)
     await set_lease(desk, now() - timedelta(seconds=1))
-    await desk.process(envelope)
+    await next_one.process(envelope)
 
     assert len(desk.sender.sent) == 1
 
@@ -214,6 +223,69 @@ async def test_what_ses_took_is_not_sent_again_when_only_the_log_failed(desk: De
     assert desk.notifications.accepted == {}
 
 
+async def test_mails_that_come_together_go_out_once_each(desk: Desk) -> None:
+    envelopes = [enveloped(events.order_created(email=somebody())) for _ in range(10)]
+
+    await desk.process(*envelopes, *envelopes[:3])
+    await desk.process(*envelopes)
+
+    assert len({mail.recipient for mail in desk.sender.sent}) == len(desk.sender.sent) == 10
+    assert {row.status for row in await desk.rows()} == {NotificationStatus.SENT}
+
+
+async def test_a_mail_that_ses_refuses_among_fifty_keeps_none_of_the_others_back(
+    desk: Desk,
+) -> None:
+    envelopes = [enveloped(events.order_created(email=somebody())) for _ in range(50)]
+    refused = envelopes[20]
+    desk.sender.refused = {str(refused.data["email"])}
+
+    with pytest.raises(SomeFailed) as failed:
+        await desk.process(*envelopes)
+
+    assert set(failed.value.errors) == {refused.event_id}
+    assert isinstance(failed.value.errors[refused.event_id], MailRefused)
+    assert len(desk.sender.sent) == 49
+    assert (await desk.row(refused.event_id)).status is NotificationStatus.FAILED
+
+
+async def test_ses_that_goes_away_amid_a_batch_is_asked_again_for_the_rest_alone(
+    desk: Desk,
+) -> None:
+    envelopes = [enveloped(events.order_created(email=somebody())) for _ in range(6)]
+    desk.sender.ends_after = 2
+
+    with pytest.raises(SomeFailed) as failed:
+        await desk.process(*envelopes)
+    desk.sender.ends_after = None
+    await desk.process(*envelopes)
+
+    assert all(isinstance(error, Unavailable) for error in failed.value.errors.values())
+    assert len({mail.recipient for mail in desk.sender.sent}) == len(desk.sender.sent) == 6
+
+
+async def test_a_mail_whose_turn_comes_late_is_not_sent_once_another_process_has_it(
+    desk: Desk,
+) -> None:
+    """Nine slow mails before it, and the lease runs out: whoever took it then sends it."""
+    first, late = (enveloped(events.order_created(email=somebody())) for _ in range(2))
+    impatient = replace(desk.notifications, patience=LEASE * 2)
+    send = desk.sender.send
+
+    async def send_slowly(mail: Mail) -> str:
+        await set_lease(desk, now() - timedelta(seconds=1))
+        desk.sender.send = send  # type: ignore[method-assign]
+        await desk.restarted().process(late)
+        return await send(mail)
+
+    desk.sender.send = send_slowly  # type: ignore[method-assign]
+    with pytest.raises(SomeFailed) as failed:
+        await replace(desk, notifications=impatient).process(first, late)
+
+    assert isinstance(failed.value.errors[late.event_id], BeingSent)
+    assert [mail.recipient for mail in desk.sender.sent].count(str(late.data["email"])) == 1
+
+
 class MortalDatabase(Database):
     """A database that is away from the moment it is told."""
 
@@ -239,14 +311,13 @@ async def test_a_database_killed_under_a_batch_doubles_one_mail_at_most(desk: De
     sender: Any = SimpleNamespace(send=send_and_kill)
     before = mail_process(Notifications(database, sender, LEASE), HOUSE, NOBODY)
     for _ in range(2):  # the consumer tries again while the database is away
-        ended = await asyncio.gather(*(before(each) for each in envelopes), return_exceptions=True)
-        assert all(isinstance(error, Unavailable) for error in ended)
+        with pytest.raises((SomeFailed, Unavailable)):
+            await before([Delivery(each) for each in envelopes])
     assert len(desk.sender.sent) == 1
 
     await database.close()
     await set_lease(desk, now() - timedelta(seconds=1))
-    for envelope in envelopes:
-        await desk.process(envelope)
+    await desk.process(*envelopes)
 
     recipients = [mail.recipient for mail in desk.sender.sent]
     assert (len(recipients), len(set(recipients))) == (11, 10)

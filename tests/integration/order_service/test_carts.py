@@ -5,6 +5,7 @@ from uuid import uuid4
 import pytest
 
 from common_lib.auth import Role
+from common_lib.consumer import Delivery
 from common_lib.events import Envelope
 from common_lib.events.catalog import ProductUpdated, VariantPrice
 from common_lib.events.users import UserDeleted
@@ -185,7 +186,9 @@ async def test_a_changed_product_is_repriced_at_once(shop: OpenShop) -> None:
         ),
     )
 
-    await cart_events(shop.database, shop.cases.carts)(Envelope.wrap(event, source="test"))
+    await cart_events(shop.database, shop.cases.carts)(
+        [Delivery(Envelope.wrap(event, source="test"))]
+    )
 
     assert (await cart_of(shopper))["subtotal"] == {"amount": 9_000, "currency": "INR"}
 
@@ -206,6 +209,8 @@ async def test_a_deleted_users_cart_is_erased(shop: OpenShop) -> None:
     await shopper.add_to_cart(shop.sell())
     event = UserDeleted.model_validate({"userId": shopper.user_id})
 
-    await cart_events(shop.database, shop.cases.carts)(Envelope.wrap(event, source="test"))
+    await cart_events(shop.database, shop.cases.carts)(
+        [Delivery(Envelope.wrap(event, source="test"))]
+    )
 
     assert (await cart_of(shopper))["items"] == []

@@ -10,6 +10,7 @@ import pytest
 
 from common_lib.auth import Role
 from common_lib.clock import now
+from common_lib.consumer import Delivery
 from common_lib.events import Envelope
 from common_lib.events.users import DELETED_NAME, UserDeleted, dead_address
 from common_lib.ids import new_id
@@ -35,7 +36,9 @@ async def cancel(shopper: Shopper, order_id: str) -> None:
 
 async def forget(shop: OpenShop, person: Shopper, later: timedelta = timedelta()) -> None:
     event = UserDeleted(user_id=UUID(person.user_id))
-    await cart_events(shop.database, shop.cases.carts)(Envelope.wrap(event, source="test"))
+    await cart_events(shop.database, shop.cases.carts)(
+        [Delivery(Envelope.wrap(event, source="test"))]
+    )
     await go_through(shop, later)
 
 

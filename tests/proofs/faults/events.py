@@ -45,7 +45,7 @@ FAULTS: Final = (
     Fault(
         (60, 104, 144),
         "notification_service/consumers.py",
-        "await notifications.notify(envelope, notice)",
+        "await notifications.notify_all(letters)",
         "return",
     ),
     Fault(
@@ -63,8 +63,8 @@ FAULTS: Final = (
     Fault(
         (87,),
         _NOTIFICATIONS,
-        "if row is None or row.status is NotificationStatus.SENT:",
-        "if row is None:",
+        "if row.status is NotificationStatus.SENT:\n                    continue",
+        "if row.status is NotificationStatus.DLQ:\n                    continue",
     ),
     Fault(
         (88, 117),
@@ -72,5 +72,10 @@ FAULTS: Final = (
         "is_done = False\n            again_s = min(",
         "is_done = True\n            again_s = min(",
     ),
-    Fault((90,), "catalog_service/consumers.py", "    OrderCreated: _created,\n", ""),
+    Fault(
+        (90,),
+        "catalog_service/consumers.py",
+        "setdefault(event.reservation_id, ReservationStatus.COMMITTED)",
+        "setdefault(event.reservation_id, ReservationStatus.HELD)",
+    ),
 )

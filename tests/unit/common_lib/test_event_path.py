@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Sequence
 from typing import Any, cast
+from uuid import UUID
 
 import pytest
 
 from common_lib.bus import MAX_BATCH, Bus
-from common_lib.consumer import Consumer
+from common_lib.consumer import Consumer, Delivery, SomeFailed
 from common_lib.errors import Unavailable
 from common_lib.events import Envelope
 from common_lib.events.users import UserRegistered
@@ -56,8 +57,12 @@ class Desk:
             raise self.errors.pop()
         self.handled.append(envelope)
 
+    async def take(self, deliveries: Sequence[Delivery]) -> None:
+        for delivery in deliveries:
+            await self.process(delivery.envelope)
+
     async def run_until(self, condition: Any) -> None:
-        consumer = Consumer(cast("Bus", self.bus), "q", self.process, wait_s=0)
+        consumer = Consumer(cast("Bus", self.bus), "q", self.take, wait_s=0)
         running = asyncio.create_task(consumer.run(self.stop))
         await eventually(condition, timeout_s=5)
         self.stop.set()
@@ -177,10 +182,86 @@ async def test_a_message_is_kept_invisible_while_it_is_worked_on() -> None:
         await may_end.wait()
 
     desk.process = slow  # type: ignore[method-assign]
-    consumer = Consumer(cast("Bus", desk.bus), "q", desk.process, wait_s=0, visibility_s=1)
+    consumer = Consumer(cast("Bus", desk.bus), "q", desk.take, wait_s=0, visibility_s=1)
     running = asyncio.create_task(consumer.run(desk.stop))
     await eventually(lambda: desk.bus.given_back == {"slow": 1}, timeout_s=5)
     may_end.set()
     await eventually(lambda: desk.bus.deleted == ["slow"], timeout_s=5)
     desk.stop.set()
     await running
+
+
+class TogetherDesk(Desk):
+    """Takes what comes together as one, unless one of it is poison."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.batches: list[int] = []
+        self.poison: set[UUID] = set()
+        self.failing: dict[UUID, Exception] = {}
+
+    async def take(self, deliveries: Sequence[Delivery]) -> None:
+        self.batches.append(len(deliveries))
+        if any(each.event_id in self.poison for each in deliveries):
+            raise RuntimeError("poison")
+        failed = {
+            each.event_id: self.failing[each.event_id]
+            for each in deliveries
+            if each.event_id in self.failing
+        }
+        self.handled += [each.envelope for each in deliveries if each.event_id not in failed]
+        if failed:
+            raise SomeFailed(failed)
+
+
+def ten_on(desk: Desk) -> list[UUID]:
+    bodies = [body() for _ in range(10)]
+    for n, each in enumerate(bodies):
+        desk.bus.put(each, f"r{n}")
+    return [Envelope.model_validate_json(each).event_id for each in bodies]
+
+
+async def test_what_comes_together_is_handled_and_deleted_as_one() -> None:
+    desk = TogetherDesk()
+    ten_on(desk)
+
+    await desk.run_until(lambda: desk.bus.deleted)
+
+    assert (desk.batches, len(desk.bus.deleted)) == ([10], 10)
+
+
+async def test_a_poison_message_amid_ten_harms_none_of_the_others() -> None:
+    desk = TogetherDesk()
+    ids = ten_on(desk)
+    desk.poison = {ids[4]}
+
+    await desk.run_until(lambda: len(desk.bus.deleted) == 9 and "r4" in desk.bus.given_back)
+
+    assert desk.batches == [10] + [1] * 10
+    assert {each.event_id for each in desk.handled} == set(ids) - desk.poison
+
+
+async def test_what_failed_amid_ten_is_left_and_not_tried_again_at_once() -> None:
+    desk = TogetherDesk()
+    ids = ten_on(desk)
+    desk.failing = {ids[7]: ValueError("no")}
+
+    await desk.run_until(lambda: "r7" in desk.bus.given_back)
+
+    assert (desk.batches, len(desk.bus.deleted)) == ([10], 9)
+
+
+async def test_what_is_away_for_one_of_ten_is_waited_for_after_the_others_are_deleted() -> None:
+    desk = TogetherDesk()
+    ids = ten_on(desk)
+    desk.failing = {ids[7]: Unavailable("SES is away")}
+
+    def are_others_done() -> bool:
+        if len(desk.bus.deleted) == 9:
+            desk.failing.clear()
+        return len(desk.bus.deleted) == 10
+
+    await desk.run_until(are_others_done)
+
+    assert desk.bus.deleted[-1] == "r7"
+    assert len(desk.handled) == 10

@@ -17,6 +17,7 @@ from catalog_service.services.indexing import ElasticIndexer, MySqlIndexer, mark
 from catalog_service.services.search.documents import document_of
 from catalog_service.services.search_rebuilds import Rebuilder
 from common_lib.auth import Role
+from common_lib.consumer import Delivery
 from common_lib.errors import Unavailable
 from common_lib.events import Envelope, Event
 from common_lib.events.catalog import BackInStock, OutOfStockReached, ProductUpdated
@@ -48,7 +49,7 @@ def stock_event(kind: type[Event], product_id: UUID, variant_id: UUID) -> Envelo
 async def deliver(shop: SearchShop, *envelopes: Envelope) -> None:
     process = queued_events(shop.catalog.database, shop.catalog.deps.announcements)
     for envelope in envelopes:
-        await process(envelope)
+        await process([Delivery(envelope)])
     await shop.catch_up()
 
 
@@ -100,8 +101,8 @@ async def test_the_same_event_twice_marks_once(shop: SearchShop) -> None:
     product_id = await shop.put(f"Kettle {word()}")
     envelope = updated(product_id)
     process = queued_events(shop.catalog.database, shop.catalog.deps.announcements)
-    await process(envelope)
-    await process(envelope)
+    await process([Delivery(envelope)])
+    await process([Delivery(envelope)])
     query = sa.text("SELECT mark FROM search_updates WHERE product_id = :id AND target = 'mysql'")
     assert [row[0] for row in await shop.catalog.rows(query, id=product_id.bytes)] == [1]
     await shop.catch_up()
@@ -215,7 +216,7 @@ async def test_mysql_answers_while_elasticsearch_is_down_and_it_catches_up_after
     assert await shop.suggest(mark) != []
     during = await shop.unindexed(f"During {mark}")
     process = queued_events(database, shop.catalog.deps.announcements)
-    await process(updated(during))
+    await process([Delivery(updated(during))])
     assert await MySqlIndexer(database, hands_on=True).drain() >= 1
     assert shop.elastic is not None
     with pytest.raises(Unavailable):
