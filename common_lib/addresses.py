@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, fie
 from pydantic_core import PydanticCustomError
 
 from common_lib.countries import Country, code_of, country
+from common_lib.names import PersonName
 from common_lib.problems import RequestModel
 from common_lib.text import WRONG_SHAPE, OneLine, Shaped
 
@@ -22,7 +23,6 @@ def _known_country(value: object) -> object:
     return code_of(value) or "?" if isinstance(value, str) else value
 
 
-PersonName = Annotated[str, OneLine(120)]
 AddressLabel = Annotated[str, OneLine(50)]
 AddressLine = Annotated[str, OneLine(200)]
 Place = Annotated[str, OneLine(100)]

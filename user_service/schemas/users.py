@@ -7,18 +7,18 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from common_lib.addresses import LonePhone
+from common_lib.names import PersonName
 from common_lib.problems import ApiModel, RequestModel
 from user_service.schemas.addresses import AddressSnapshot
 from user_service.schemas.emails import Email, EmailBeginning
 from user_service.schemas.enums import UserRole, UserStatus
 from user_service.schemas.fields import GivenPassword, NewPassword
-from user_service.schemas.names import AccountName
 
 
 class RegisterRequest(RequestModel):
     email: Email
     password: NewPassword
-    full_name: AccountName
+    full_name: PersonName
     phone: LonePhone | None = None
 
 
@@ -27,7 +27,7 @@ class ProfileRequest(RequestModel):
 
     email: Email | None = None
     current_password: GivenPassword | None = None
-    full_name: AccountName | None = None
+    full_name: PersonName | None = None
     phone: LonePhone | None = None
 
 

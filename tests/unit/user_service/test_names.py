@@ -1,13 +1,26 @@
-"""A name greets its owner in mails; it leads nobody anywhere."""
+"""A name stands in mails, on an account as on an address; it leads nobody anywhere."""
 
 import pytest
 from pydantic import ValidationError
 
+from common_lib.addresses import PostalAddress
+from user_service.schemas.addresses import AddressRequest
 from user_service.schemas.users import ProfileRequest, RegisterRequest
 
 
 def registration(name: str) -> dict[str, str]:
     return {"email": "a@example.com", "password": "password123", "fullName": name}
+
+
+def address(name: str) -> dict[str, str]:
+    return {
+        "fullName": name,
+        "phone": "+919812345678",
+        "addressLine1": "14 Lake View Road",
+        "city": "Bengaluru",
+        "state": "Karnataka",
+        "pincode": "560001",
+    }
 
 
 @pytest.mark.parametrize(
@@ -45,6 +58,8 @@ def test_a_name_with_an_address_in_it_is_refused(name: str) -> None:
     for model, body in (
         (RegisterRequest, registration(name)),
         (ProfileRequest, {"fullName": name}),
+        (AddressRequest, address(name)),
+        (PostalAddress, address(name)),
     ):
         with pytest.raises(ValidationError) as refused:
             model.model_validate(body)
@@ -63,10 +78,11 @@ def test_a_name_with_an_address_in_it_is_refused(name: str) -> None:
     ],
 )
 def test_a_name_with_a_phone_number_in_it_is_refused(name: str) -> None:
-    with pytest.raises(ValidationError) as refused:
-        RegisterRequest.model_validate(registration(name))
-
-    assert refused.value.errors()[0]["type"] == "name_holds_number"
+    for model, body in ((RegisterRequest, registration(name)), (PostalAddress, address(name))):
+        with pytest.raises(ValidationError) as refused:
+            model.model_validate(body)
+        [entry] = refused.value.errors()
+        assert (entry["loc"], entry["type"]) == (("fullName",), "name_holds_number")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
-"""Names of account holders: they greet people in mails, so they carry no way to anywhere else.
+"""Names of people: they stand in mails, so they carry no way to anywhere else.
 
-Whoever registers chooses name and address freely: a name with a link in it would make the shop's
+Whoever registers or orders chooses the name freely: one with a link in it would make the shop's
 mails those of a stranger. Looked for as mail programs do that turn text into links, in the plain
 form of what only looks like one (Unicode's compatibility forms, without invisible characters).
 """
@@ -12,7 +12,7 @@ from typing import Annotated, Final
 from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 
-from common_lib.addresses import PersonName
+from common_lib.text import OneLine
 
 HOLDS_A_LINK: Final = "name_holds_link"
 HOLDS_A_NUMBER: Final = "name_holds_number"
@@ -83,4 +83,4 @@ def _is_host(text: str) -> bool:
     return not is_number and not all(map(_BEFORE_NAMES.fullmatch, before))
 
 
-AccountName = Annotated[PersonName, AfterValidator(refuse_links)]
+PersonName = Annotated[str, OneLine(120), AfterValidator(refuse_links)]
