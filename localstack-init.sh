@@ -49,14 +49,35 @@ SUBSCRIPTIONS = {
     "catalog-queue": (ORDERS, CATALOG, USERS),
     "order-queue": (CATALOG, USERS),
 }
-ORDER_SIDE = {"eventType": ["PRODUCT_UPDATED", "PRICE_CHANGED", "USER_DELETED"]}
-# What changes a product as search sees it.
-SEARCHED = {"eventType": ["PRODUCT_CREATED", "PRODUCT_UPDATED", "OUT_OF_STOCK", "BACK_IN_STOCK"]}
+# Each queue gets what its consumer acts upon. What nobody here knows goes to the mails, where it
+# ends among the dead letters and is seen.
+REPRICED = {"eventType": ["PRODUCT_UPDATED", "PRICE_CHANGED", "USER_DELETED"]}
 FILTERS = {
-    ("order-queue", CATALOG): ORDER_SIDE,
-    ("order-queue", USERS): ORDER_SIDE,
-    ("catalog-queue", CATALOG): SEARCHED,
+    ("order-queue", CATALOG): REPRICED,
+    ("order-queue", USERS): REPRICED,
+    ("catalog-queue", ORDERS): {
+        "eventType": ["ORDER_CREATED", "ORDER_CONFIRMED", "ORDER_CANCELLED"]
+    },
+    # What changes a product as search sees it.
+    ("catalog-queue", CATALOG): {
+        "eventType": ["PRODUCT_CREATED", "PRODUCT_UPDATED", "OUT_OF_STOCK", "BACK_IN_STOCK"]
+    },
     ("catalog-queue", USERS): {"eventType": ["USER_DELETED"]},
+    # Nobody is written to about these.
+    ("notification-queue", CATALOG): {
+        "eventType": [
+            {
+                "anything-but": [
+                    "BACK_IN_STOCK",
+                    "OUT_OF_STOCK",
+                    "PRODUCT_CREATED",
+                    "PRODUCT_UPDATED",
+                ]
+            }
+        ]
+    },
+    ("notification-queue", ORDERS): {"eventType": [{"anything-but": ["REFUND_INITIATED"]}]},
+    ("notification-queue", USERS): {"eventType": [{"anything-but": ["USER_VERIFIED"]}]},
 }
 MAX_RECEIVES = 3
 PAUSES_S = (1, 3)

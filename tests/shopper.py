@@ -70,11 +70,13 @@ class Shopper:
         headers = {"Idempotency-Key": key or uuid4().hex}
         return await self.request("POST", "/api/orders", headers=headers, json=body)
 
-    async def place_until_told(self, items: Sequence[Mapping[str, Any]]) -> httpx2.Response:
+    async def place_until_told(
+        self, items: Sequence[Mapping[str, Any]] | None = None, *, key: str = "", **changes: Any
+    ) -> httpx2.Response:
         """Place an order, and again with its key for as long as the shop says to come back."""
-        key = uuid4().hex
+        key = key or uuid4().hex
         while True:
-            answer = await self.place(items, key=key)
+            answer = await self.place(items, key=key, **changes)
             if answer.status_code != 503:
                 return answer
             await asyncio.sleep(float(answer.headers["Retry-After"]))

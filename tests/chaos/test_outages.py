@@ -93,7 +93,9 @@ async def test_orders_go_on_without_redis(
     buyers = await crowd(somebody)
     whole.kill("redis")
 
-    answers = await asyncio.gather(*(buyer.place([line(variant_id)]) for buyer in buyers))
+    answers = await asyncio.gather(
+        *(buyer.place_until_told([line(variant_id)]) for buyer in buyers)
+    )
 
     assert {answer.status_code for answer in answers} == {201}
     cart = await buyers[0].add_to_cart(variant_id)
@@ -111,7 +113,9 @@ async def test_events_wait_for_the_bus_to_come_back(
     buyers = await crowd(somebody)
     whole.pause("localstack")
 
-    answers = await asyncio.gather(*(buyer.place([line(variant_id)]) for buyer in buyers))
+    answers = await asyncio.gather(
+        *(buyer.place_until_told([line(variant_id)]) for buyer in buyers)
+    )
 
     assert {answer.status_code for answer in answers} == {201}
     whole.resume("localstack")

@@ -72,6 +72,8 @@ class Visitor:
         await self.presses("Log in")
 
     async def is_known(self) -> None:
+        """Wait until the visitor is logged in and has left the page where that is done."""
+        await expect(self.page).not_to_have_url(re.compile("/login"))
         await expect(self.page.get_by_role("button", name="Log out")).to_be_visible()
 
     @property
