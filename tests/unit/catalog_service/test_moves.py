@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,20 +17,33 @@ from catalog_service.models.products import (
     ProductVariant,
     TooManyVariants,
 )
-from catalog_service.models.sellers import SELLER_MOVES, IllegalStoreMove, Seller, SellerStatus
+from catalog_service.models.sellers import (
+    CLOSED_STORE,
+    SELLER_MOVES,
+    IllegalStoreMove,
+    Seller,
+    SellerStatus,
+)
 from catalog_service.models.slugs import slugified
 from catalog_service.schemas.products import MAX_VARIANTS
 from catalog_service.services.products.changes import slug_of
 from common_lib.ids import new_id
+from common_lib.money import Money
 
 AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
 EARLIER = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
-def store(status: SellerStatus) -> Seller:
-    return Seller(
-        id=new_id(), user_id=new_id(), store_name="S", slug="s", status=status, updated_at=EARLIER
-    )
+def store(status: SellerStatus, **changes: Any) -> Seller:
+    usual: dict[str, Any] = {
+        "id": new_id(),
+        "user_id": new_id(),
+        "store_name": "S",
+        "slug": "s",
+        "status": status,
+        "updated_at": EARLIER,
+    }
+    return Seller(**usual | changes)
 
 
 def variant(price: int = 100, *, is_active: bool = True, position: int = 0) -> ProductVariant:
@@ -81,6 +95,25 @@ def test_a_store_moves_as_the_table_says_and_an_open_one_owes_its_owner_the_role
         assert seller.status is status
 
 
+def test_a_store_is_opened_or_suspended_and_nothing_else() -> None:
+    assert {
+        SellerStatus.PENDING: {SellerStatus.ACTIVE, SellerStatus.SUSPENDED},
+        SellerStatus.ACTIVE: {SellerStatus.SUSPENDED},
+        SellerStatus.SUSPENDED: {SellerStatus.ACTIVE},
+    } == SELLER_MOVES
+
+
+def test_the_store_of_one_who_is_gone_is_closed_under_a_name_that_tells_nothing() -> None:
+    seller = store(SellerStatus.ACTIVE, description="Kurtas by Asha", role_due_at=EARLIER)
+
+    seller.close(AT)
+
+    assert (seller.status, seller.role_due_at) == (SellerStatus.SUSPENDED, None)
+    assert (seller.store_name, seller.description) == (CLOSED_STORE, "")
+    assert seller.slug == f"closed-store-{seller.id.hex}"
+    assert seller.updated_at == AT
+
+
 def test_an_application_is_never_pending_twice_and_every_store_may_be_suspended() -> None:
     assert not any(SellerStatus.PENDING in moves for moves in SELLER_MOVES.values())
     others = set(SellerStatus) - {SellerStatus.SUSPENDED}
@@ -103,6 +136,16 @@ def test_a_product_moves_as_the_table_says_and_waits_for_its_store_no_more(
             moved.move_to(target)
 
 
+def test_a_product_may_become_anything_from_everywhere() -> None:
+    assert {status: set(ProductStatus) - {status} for status in ProductStatus} == PRODUCT_MOVES
+
+
+def test_a_product_that_is_hidden_is_dated() -> None:
+    hidden = product(ProductStatus.ACTIVE, variant())
+    hidden.hide(AT)
+    assert (hidden.hidden_at, hidden.updated_at) == (AT, AT)
+
+
 def test_a_hidden_product_comes_back_on_sale() -> None:
     hidden = product(ProductStatus.ACTIVE, variant())
     hidden.hide(EARLIER)
@@ -117,6 +160,20 @@ def test_a_hidden_product_without_anything_to_buy_stays_away() -> None:
     hidden.hide(EARLIER)
     hidden.come_back(AT)
     assert place(hidden) == (ProductStatus.ARCHIVED, None)
+    assert hidden.updated_at == AT
+
+
+@pytest.mark.parametrize(("there", "place"), [((), 0), ((0,), 1), ((0, 1), 2), ((4, 2), 5)])
+def test_a_further_variant_comes_after_all_others(there: tuple[int, ...], place: int) -> None:
+    wider = product(ProductStatus.DRAFT, *(variant(position=n) for n in there))
+    further = variant()
+    wider.add_variant(further)
+    assert further.position == place
+    assert wider.variants[-1] is further
+
+
+def test_a_variant_costs_its_price_in_its_currency() -> None:
+    assert variant(500).price == Money(amount=500, currency="INR")
 
 
 def test_the_lowest_price_is_that_of_what_can_be_bought() -> None:

@@ -40,6 +40,14 @@ def test_an_average_is_what_the_audit_computes_in_whole_numbers() -> None:
             assert Fraction(average(stars, count)) == Fraction(hundredths, 100)
 
 
+def test_a_moderator_may_change_their_mind_and_never_makes_a_review_wait_again() -> None:
+    assert {
+        ReviewStatus.PENDING: {ReviewStatus.APPROVED, ReviewStatus.REJECTED},
+        ReviewStatus.APPROVED: {ReviewStatus.REJECTED},
+        ReviewStatus.REJECTED: {ReviewStatus.APPROVED},
+    } == MODERATION_MOVES
+
+
 def review(status: ReviewStatus) -> Review:
     return Review(id=new_id(), status=status, rating=5, title="", body="x", moderation_note="")
 
@@ -47,20 +55,23 @@ def review(status: ReviewStatus) -> Review:
 @pytest.mark.parametrize("status", list(ReviewStatus))
 @pytest.mark.parametrize("verdict", list(ReviewStatus))
 def test_a_verdict_follows_the_moves(status: ReviewStatus, verdict: ReviewStatus) -> None:
-    judged, moderator = review(status), new_id()
+    judged, moderator, moment = review(status), new_id(), now()
     if verdict not in MODERATION_MOVES[status]:
         with pytest.raises(IllegalReviewMove):
             judged.moderate(verdict, note="", by=moderator, at=now())
         assert judged.status is status
         return
-    judged.moderate(verdict, note="why", by=moderator, at=now())
+    judged.moderate(verdict, note="why", by=moderator, at=moment)
     assert (judged.status, judged.moderated_by) == (verdict, moderator)
-    assert judged.moderation_note == "why"
+    assert (judged.moderation_note, judged.moderated_at) == ("why", moment)
+    assert judged.updated_at == moment
 
 
 @pytest.mark.parametrize("status", list(ReviewStatus))
 def test_an_edit_asks_for_a_new_verdict(status: ReviewStatus) -> None:
-    edited = review(status)
-    edited.edit(rating=1, title="t", body="b", at=now())
+    edited, moment = review(status), now()
+    edited.edit(rating=1, title="t", body="b", at=moment)
+    assert (edited.rating, edited.title, edited.body) == (1, "t", "b")
+    assert edited.updated_at == moment
     assert edited.status is ReviewStatus.PENDING
     assert (edited.moderated_by, edited.moderated_at, edited.moderation_note) == (None, None, "")

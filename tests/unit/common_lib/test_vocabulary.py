@@ -1,12 +1,9 @@
-"""Ids, money, events, idempotency keys, trace context: the words everything else is written in."""
+"""Ids, events, idempotency keys, trace context: the words everything else is written in."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from pydantic import ValidationError
 
 from common_lib import clock
 from common_lib.errors import Rejected
@@ -19,14 +16,7 @@ from common_lib.idempotency import (
     key_from,
 )
 from common_lib.ids import created_at, new_id
-from common_lib.money import MAX_MINOR, Money, total
 from common_lib.telemetry import parse_traceparent
-
-AMOUNTS = st.integers(min_value=0, max_value=MAX_MINOR // 1000)
-
-
-def rupees(amount: int) -> Money:
-    return Money(amount=amount, currency="INR")
 
 
 def test_an_id_carries_its_moment() -> None:
@@ -41,34 +31,6 @@ def test_ids_of_one_process_sort_by_time() -> None:
 
 def test_times_are_written_in_utc_with_a_z() -> None:
     assert clock.rfc3339(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)) == "2026-01-02T03:04:05.000Z"
-
-
-@given(AMOUNTS, st.integers(min_value=0, max_value=1000))
-def test_times_is_repeated_addition(amount: int, quantity: int) -> None:
-    assert rupees(amount).times(quantity).amount == amount * quantity
-
-
-@given(st.lists(AMOUNTS))
-def test_a_total_is_the_sum_of_its_parts(amounts: list[int]) -> None:
-    assert total(rupees(amount) for amount in amounts).amount == sum(amounts)
-
-
-@pytest.mark.parametrize(
-    ("amount", "basis_points", "share"), [(5, 1000, 1), (4, 1000, 0), (149_900, 1800, 26_982)]
-)
-def test_a_share_is_rounded_half_up_once(amount: int, basis_points: int, share: int) -> None:
-    assert rupees(amount).percentage(basis_points).amount == share
-
-
-def test_different_currencies_do_not_add_up() -> None:
-    with pytest.raises(ValueError, match="different currencies"):
-        rupees(1) + Money(amount=1, currency="USD")
-
-
-@pytest.mark.parametrize("amount", [-1, 0.001, MAX_MINOR + 1, "5", True])
-def test_an_impossible_amount_is_refused(amount: object) -> None:
-    with pytest.raises(ValidationError):
-        Money.model_validate({"amount": amount, "currency": "INR"})
 
 
 def registered() -> UserRegistered:

@@ -6,16 +6,18 @@ from typing import Any
 import pytest
 
 from common_lib.events.orders import OrderCancelled, OrderConfirmed
+from common_lib.events.users import DELETED_NAME, dead_address, is_dead_address
 from order_service.models import (
     ORDER_MOVES,
     PAYMENT_MOVES,
+    SELLER_MOVES,
     IllegalTransition,
     RefundExceedsCaptured,
     ReturnRefund,
 )
 from order_service.models.consequences import CONSEQUENCES, StockEffect, Trigger, moves_from
 from order_service.schemas.enums import OrderStatus, PaymentPhase, PaymentStatus, ReturnStatus
-from tests.unit.order_service.examples import LONG_AGO, a_payment, an_order, inr
+from tests.unit.order_service.examples import ADDRESS, LONG_AGO, a_payment, an_order, inr
 
 O = OrderStatus  # noqa: E741 - a table reads better with one letter
 ALLOWED = {
@@ -205,3 +207,40 @@ def test_a_payment_tells_what_came_in_and_what_went_back() -> None:
 
     assert (payment.captured, payment.refunded) == (inr(50_000), inr(20_000))
     assert payment.refundable == inr(30_000)
+
+
+def test_a_seller_packs_ships_and_delivers_and_decides_nothing_about_money() -> None:
+    assert {O.PROCESSING, O.SHIPPED, O.DELIVERED} == SELLER_MOVES
+
+
+@pytest.mark.parametrize("status", OrderStatus)
+def test_an_order_is_final_where_nothing_is_to_be_brought_any_more(status: OrderStatus) -> None:
+    assert an_order(status).is_final is (status in {O.DELIVERED, O.CANCELLED, O.REFUNDED})
+
+
+def test_a_move_is_dated() -> None:
+    order = an_order(updated_at=LONG_AGO)
+
+    change = order.move_to(O.CONFIRMED)
+
+    assert order.updated_at == change.created_at > LONG_AGO
+
+
+def test_an_order_whose_contact_is_forgotten_writes_to_nobody() -> None:
+    order = an_order()
+
+    order.forget_contact()
+
+    assert is_dead_address(order.email)
+    assert order.email == dead_address(order.user_id)
+
+
+def test_a_forgotten_recipient_leaves_the_place_of_supply_and_nothing_of_the_person() -> None:
+    order = an_order(notes="Ring twice", shipping_address={**ADDRESS, "country": "IN"})
+
+    order.forget_recipient()
+
+    kept = {"state": "Karnataka", "pincode": "560001", "country": "IN"}
+    blank = {"phone": "", "addressLine1": "", "city": ""}
+    assert order.shipping_address == {**blank, **kept, "fullName": DELETED_NAME}
+    assert (order.full_name, order.notes) == (DELETED_NAME, None)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common_lib.errors import DomainError
+from common_lib.errors import Conflict, DomainError
 from common_lib.money import MAX_MINOR
 from order_service.services.pricing import (
     CouponAlreadyUsed,
@@ -195,9 +195,59 @@ def test_totals_always_add_up(
     assert 0 <= totals.discount.amount <= totals.subtotal.amount
 
 
-def test_an_order_beyond_all_bounds_is_refused() -> None:
+def test_a_minor_unit_that_cannot_be_cut_goes_where_the_largest_part_of_it_is_due() -> None:
+    lines = [a_line(600), a_line(250), a_line(150)]
+
+    totals = price(lines, a_tariff(), a_fixed_coupon(7))
+
+    assert [line.discount for line in totals.lines] == [4, 2, 1], "of 4.2, 1.75 and 1.05"
+
+
+@pytest.mark.parametrize("coupon", [a_coupon(), a_fixed_coupon(100)])
+def test_a_coupon_on_what_costs_nothing_takes_nothing_off(coupon: CouponRule) -> None:
+    totals = price([a_line(0), a_line(0, 3)], a_tariff(), coupon)
+
+    assert [line.discount for line in totals.lines] == [0, 0]
+    assert (totals.discount, totals.total) == (inr(0), inr(0))
+
+
+def test_the_smallest_order_can_be_paid_by_a_coupon() -> None:
+    totals = price([a_line(1)], a_tariff(), a_fixed_coupon(100))
+
+    assert (totals.discount, totals.total) == (inr(1), inr(0))
+
+
+def test_a_coupon_that_names_neither_share_nor_amount_takes_nothing_off() -> None:
+    coupon = a_coupon(percent_basis_points=None, amount_minor=None)
+
+    assert price([a_line(500)], a_tariff(), coupon).discount == inr(0)
+
+
+def test_the_largest_total_there_is_can_be_paid() -> None:
+    assert price([a_line(MAX_MINOR)], a_tariff(), None).total == inr(MAX_MINOR)
+
+
+@pytest.mark.parametrize(
+    ("goods", "fee", "coupon"),
+    [
+        ((MAX_MINOR, MAX_MINOR), 0, None),
+        ((MAX_MINOR, 1), 0, None),
+        ((MAX_MINOR, 1), 0, a_fixed_coupon(100)),
+        ((MAX_MINOR,), 1, None),
+    ],
+)
+def test_an_order_beyond_all_bounds_is_refused(
+    goods: tuple[int, ...], fee: int, coupon: CouponRule | None
+) -> None:
+    tariff = a_tariff(shipping_fee_minor=fee, free_shipping_from_minor=MAX_MINOR + 1)
+
     with pytest.raises(TotalTooLarge):
-        price([a_line(MAX_MINOR, 2)], a_tariff(), None)
+        price([a_line(amount) for amount in goods], tariff, coupon)
+
+
+def test_goods_in_another_currency_than_the_shops_are_refused() -> None:
+    with pytest.raises(Conflict, match="another currency"):
+        price([a_line(500)], a_tariff(currency="USD"), None)
 
 
 @pytest.mark.parametrize(
@@ -222,6 +272,17 @@ def test_a_coupon_in_its_bounds_may_be_used() -> None:
     coupon = a_coupon(valid_from=NOW, usage_limit=3, used_count=2, per_user_limit=2)
 
     coupon.check(NOW)
+
+
+@pytest.mark.parametrize(
+    ("made", "following"), [(set(), 1), ({1}, 2), ({1, 2}, 3), ({1, 2, 3}, None)]
+)
+def test_a_buyer_has_as_many_uses_as_the_coupon_allows(
+    made: set[int], following: int | None
+) -> None:
+    coupon = a_coupon(per_user_limit=3, redeemed=frozenset(made))
+
+    assert coupon.next_use() == following
 
 
 def test_a_use_that_was_given_back_is_used_again_first() -> None:

@@ -7,32 +7,15 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from common_lib.clock import now
 from common_lib.errors import PreconditionFailed
-from common_lib.ids import new_id
 from tests.shopper import ADDRESS
+from tests.unit.user_service.makers import user
 from user_service.api.deps import caller_address, expected_versions
-from user_service.models import IllegalStatusChange, User
+from user_service.models import IllegalStatusChange
 from user_service.schemas.addresses import AddressRequest
-from user_service.schemas.enums import UserRole, UserStatus
+from user_service.schemas.enums import UserStatus
 from user_service.schemas.users import RegisterRequest
 from user_service.settings import Settings
-
-
-def user(**changes: Any) -> User:
-    moment = now()
-    values = {
-        "id": new_id(),
-        "email": "a@example.com",
-        "password_hash": "x",
-        "full_name": "A",
-        "role": UserRole.CUSTOMER,
-        "status": UserStatus.ACTIVE,
-        "version": 3,
-        "created_at": moment,
-        "updated_at": moment,
-    }
-    return User(**values | changes)
 
 
 def registration(**changes: Any) -> dict[str, Any]:
