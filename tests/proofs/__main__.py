@@ -48,9 +48,10 @@ def _claimed() -> dict[int, Row]:
 
 
 def _require_green(workshop: Workshop, claimed: dict[int, Row]) -> None:
-    failing = workshop.failing({test for row in claimed.values() for test in row.tests})
-    if failing:
-        raise SystemExit(f"error: fails with nothing broken: {', '.join(sorted(failing))}")
+    outcome = workshop.run({test for row in claimed.values() for test in row.tests})
+    if not outcome.is_green:
+        names = ", ".join(sorted(outcome.failed | outcome.unjudged))
+        raise SystemExit(f"error: fails with nothing broken: {names}")
     console.print("all tests pass with nothing broken")
 
 
@@ -60,11 +61,20 @@ def _proven(workshop: Workshop, fault: AnyFault, claimed: dict[int, Row]) -> set
         (item, test) for item in fault.items if item in claimed for test in claimed[item].tests
     }
     with workshop.broken(fault):
-        failing = workshop.failing(test for _, test in claims)
+        outcome = workshop.run(test for _, test in claims)
+    failing = outcome.failed | _broken_off(workshop, outcome.unjudged)
     noticed = {claim for claim in claims if claim[1] in failing}
     names = ", ".join(str(item) for item in fault.items)
     console.print(f"{names}: {len(noticed)} of {len(claims)} notice {fault}")
     return noticed
+
+
+def _broken_off(workshop: Workshop, unjudged: frozenset[str]) -> frozenset[str]:
+    """Return the tests whose set-up the fault broke: those that are green again without it."""
+    if not unjudged:
+        return frozenset()
+    again = workshop.run(unjudged)
+    return unjudged - again.failed - again.unjudged
 
 
 def _report(claimed: dict[int, Row], proven: set[Claim]) -> int:

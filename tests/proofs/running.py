@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -24,8 +24,33 @@ from tests.conftest import KEPT_HOME_VARIABLE
 from tests.proofs.fault import AnyFault, SchemaFault
 
 _NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".local", "__pycache__", "*_cache")
-_FAILED = re.compile(r"^(?:FAILED|ERROR) (tests/[\w/]+\.py::\w+)", re.MULTILINE)
+_FAILED = re.compile(r"^FAILED (tests/[\w/]+\.py::\w+)", re.MULTILINE)
+_ERROR = re.compile(r"^ERROR (tests/[\w/]+\.py::\w+)", re.MULTILINE)
 _DEADLINE_S = 900
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Which tests failed, and which could not be judged: their set-up or the run broke off.
+
+    A stack that does not start for reasons of its own looks like the latter, too.
+    """
+
+    failed: frozenset[str] = frozenset()
+    unjudged: frozenset[str] = frozenset()
+
+    @property
+    def is_green(self) -> bool:
+        return not (self.failed or self.unjudged)
+
+
+def outcome_of(wanted: Iterable[str], returncode: int, told: str) -> Outcome:
+    """Read what pytest told of a run: a test that failed has failed, whatever its set-up did."""
+    if returncode == 0:
+        return Outcome()
+    failed = frozenset(_FAILED.findall(told))
+    unjudged = frozenset(_ERROR.findall(told)) - failed
+    return Outcome(failed, unjudged) if failed | unjudged else Outcome(unjudged=frozenset(wanted))
 
 
 class Workshop:
@@ -40,8 +65,8 @@ class Workshop:
         )  # what is broken is compiled as it is read
         compileall.compile_dir(self._tree, quiet=1, invalidation_mode=mode)
 
-    def failing(self, tests: Iterable[str]) -> frozenset[str]:
-        """Run the tests and return those that fail, by file and name; all if the run breaks off."""
+    def run(self, tests: Iterable[str]) -> Outcome:
+        """Run the tests, each named by its file and name."""
         wanted = sorted(tests)
         command = [
             sys.executable,
@@ -66,10 +91,8 @@ class Workshop:
                 capture_output=True, text=True, check=False,
             )  # fmt: skip
         except subprocess.TimeoutExpired:
-            return frozenset(wanted)
-        if done.returncode == 0:
-            return frozenset()
-        return frozenset(_FAILED.findall(done.stdout)) or frozenset(wanted)
+            return Outcome(unjudged=frozenset(wanted))
+        return outcome_of(wanted, done.returncode, done.stdout)
 
     @contextmanager
     def broken(self, fault: AnyFault) -> Iterator[None]:
