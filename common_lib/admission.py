@@ -42,6 +42,7 @@ class Kind(StrEnum):
     READ = "reads"
     CHANGE = "changes"
     ORDER = "orders"
+    PAYMENT = "payments"
     LOGIN = "logins"
     ADMIN = "admin"
     WEBHOOK = "webhooks"
@@ -64,6 +65,8 @@ BOUNDS: Final[Mapping[Kind, Bounds]] = {
     Kind.READ: Bounds(promised_s=1.0, start=1024, least=64, most=1024),
     Kind.CHANGE: Bounds(promised_s=1.0, start=512, least=16, most=512),
     Kind.ORDER: Bounds(promised_s=0.7, start=1024, least=8, most=1024),
+    # Ends what was begun by an order, and waits for the provider: carts do not take its places.
+    Kind.PAYMENT: Bounds(promised_s=3.0, start=512, least=32, most=512),
     Kind.LOGIN: Bounds(promised_s=1.5, start=64, least=8, most=64),
     Kind.ADMIN: Bounds(promised_s=2.0, start=64, least=8, most=64),
     Kind.WEBHOOK: Bounds(promised_s=1.0, start=256, least=16, most=256),
@@ -94,8 +97,11 @@ _PREFIXES: Final = (
 
 def kind_of(method: str, path: str) -> Kind:
     """Return what kind of work a request is, by its method and path alone."""
-    if method == "POST" and (posted := _POSTED.get(path)) is not None:
-        return posted
+    if method == "POST":
+        if (posted := _POSTED.get(path)) is not None:
+            return posted
+        if path.endswith("/payments") and path.startswith("/api/orders/"):
+            return Kind.PAYMENT
     for prefix, kind in _PREFIXES:
         if path.startswith(prefix):
             return kind

@@ -24,6 +24,7 @@ from tests.waiting import eventually
 # Where each kind of work is asked for, and of whom.
 ASKED = {
     Kind.ORDER: ("POST", "/api/orders", ORDER),
+    Kind.PAYMENT: ("POST", "/api/orders/1/payments", ORDER),
     Kind.CHANGE: ("POST", "/api/cart/1", ORDER),
     Kind.LOGIN: ("POST", "/api/auth/login", USER),
     Kind.ADMIN: ("POST", "/api/admin/orders/1", ORDER),

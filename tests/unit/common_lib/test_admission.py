@@ -223,6 +223,8 @@ def test_a_lone_answer_that_takes_long_is_no_rest(clock: Clock) -> None:
         ("POST", "/api/orders", Kind.ORDER),
         ("GET", "/api/orders", Kind.READ),
         ("POST", "/api/orders/1/cancel", Kind.CHANGE),
+        ("POST", "/api/orders/1/payments", Kind.PAYMENT),
+        ("GET", "/api/orders/1/payments", Kind.READ),
         ("POST", "/api/cart/1", Kind.CHANGE),
         ("PUT", "/api/users/1", Kind.CHANGE),
         ("POST", "/api/users", Kind.LOGIN),
