@@ -125,6 +125,8 @@ def test_the_queue_of_a_command_is_its_first_variant_in_lock_order() -> None:
         (4, 0, 5, ["OUT_OF_STOCK"]),
         (10, 0, 5, ["LOW_STOCK_ALERT", "OUT_OF_STOCK"]),
         (10, 0, 0, ["OUT_OF_STOCK"]),
+        (2, 1, 1, ["LOW_STOCK_ALERT"]),
+        (2, 1, 0, []),
         (0, 0, 5, []),
         (3, 8, 5, []),
     ],
