@@ -49,7 +49,16 @@ def test_a_moderator_may_change_their_mind_and_never_makes_a_review_wait_again()
 
 
 def review(status: ReviewStatus) -> Review:
-    return Review(id=new_id(), status=status, rating=5, title="", body="x", moderation_note="")
+    return Review(
+        id=new_id(),
+        status=status,
+        rating=5,
+        title="",
+        body="x",
+        moderation_note="an earlier verdict",
+        moderated_by=new_id(),
+        moderated_at=now(),
+    )
 
 
 @pytest.mark.parametrize("status", list(ReviewStatus))
