@@ -379,3 +379,13 @@ async def test_a_silent_redis_is_doubted_for_a_window_from_then_on(*, silent_fir
     # The one from before the doubt has left; those let in since then count.
     verdicts = [(await limiter.check(subject)).is_admitted for _ in range(2)]
     assert verdicts == [not silent_first, False]
+
+
+async def test_the_smallest_limit_is_sent_as_any_other() -> None:
+    pipe = Pipe()
+    limiter = limiter_on(pipe)
+    limiter.set_limit("default", 1)
+
+    await limiter.check(limiter.subject("u:1", "default"))
+
+    assert pipe.sent == [pack("EVALSHA", pipe.sha, 1, "rate:u:1", 1, 60_000_000)]
