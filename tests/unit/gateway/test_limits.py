@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.limits import WINDOW_S, Limiter, LocalLimiter, Policy, Subject
+from gateway.limits import LIMITED, WINDOW_S, Limiter, LocalLimiter, Policy, Subject
 from gateway.redis_pipe import pack
 
 START = 1000.0
@@ -389,3 +389,28 @@ async def test_the_smallest_limit_is_sent_as_any_other() -> None:
     await limiter.check(limiter.subject("u:1", "default"))
 
     assert pipe.sent == [pack("EVALSHA", pipe.sha, 1, "rate:u:1", 1, 60_000_000)]
+
+
+async def test_a_refusal_is_counted_by_who_refused() -> None:
+    pipe = Pipe()
+    limiter = limiter_on(pipe)
+    before = refusals()
+    pipe.reply = [0, None, None, 0, 60_000_000]
+    assert not (await limiter.check(limiter.subject("u:1", "login"))).is_admitted
+    by_redis = refusals()
+
+    pipe.reply = None
+    alone = [(await limiter.check(limiter.subject("u:2", "login"))).is_admitted for _ in range(3)]
+
+    assert alone == [True, True, False]
+    assert by_redis == {**before, "redis": before["redis"] + 1}
+    assert refusals() == {**by_redis, "process": by_redis["process"] + 1}
+
+
+def refusals() -> dict[str, float]:
+    return {
+        sample.labels["by"]: sample.value
+        for metric in LIMITED.collect()
+        for sample in metric.samples
+        if sample.name.endswith("_total")
+    }
