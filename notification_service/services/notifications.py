@@ -67,11 +67,15 @@ class Letter:
 
 @dataclass(slots=True)
 class _Claim:
-    """The mails of a batch that are ours to send until the lease is over; others hold the rest."""
+    """The mails of a batch that are ours to send until the lease is over; others hold the rest.
+
+    Once SES or the database turns out to be `away`, none of the rest waits for it as well.
+    """
 
     until: datetime
-    taken: dict[UUID, Letter]
-    held: set[UUID]
+    taken: dict[UUID, Letter] = field(default_factory=dict)
+    held: set[UUID] = field(default_factory=set)
+    away: Unavailable | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,16 +150,27 @@ class Notifications:
 
     async def _deliver(self, letter: Letter, claim: _Claim) -> None:
         async with self._turns:
-            with letter.delivery.bound():
-                await self._settle()
-                if now() + self.patience > claim.until and not await self._renew(letter.event_id):
-                    raise BeingSent
-                crash_point("mail.before_ses")
-                self.accepted[letter.event_id] = await self._hand_over(letter)
-                crash_point("mail.after_ses_before_sent")
-                started = time.perf_counter()
-                await self._record(letter.event_id)
-                _step(14, letter, started)
+            if claim.away is not None:
+                raise claim.away
+            try:
+                with letter.delivery.bound():
+                    await self._send(letter, claim)
+            except BeingSent:
+                raise
+            except Unavailable as error:
+                claim.away = error
+                raise
+
+    async def _send(self, letter: Letter, claim: _Claim) -> None:
+        await self._settle()
+        if now() + self.patience > claim.until and not await self._renew(letter.event_id):
+            raise BeingSent
+        crash_point("mail.before_ses")
+        self.accepted[letter.event_id] = await self._hand_over(letter)
+        crash_point("mail.after_ses_before_sent")
+        started = time.perf_counter()
+        await self._record(letter.event_id)
+        _step(14, letter, started)
 
     async def _settle(self) -> None:
         """Record what SES took while the database was away. Raises Unavailable while it is."""
@@ -173,13 +188,13 @@ class Notifications:
 
     async def _claim(self, letters: Mapping[UUID, Letter]) -> _Claim:
         """Take the lease of the mails that were not sent and may be."""
-        claim = _Claim(now() + self.lease, {}, set())
+        claim = _Claim(now() + self.lease)
         if not letters:
             return claim
 
         async def work(session: WriteSession) -> _Claim:
             moment = now()
-            taken = _Claim(moment + self.lease, {}, set())
+            taken = _Claim(moment + self.lease)
             people = {each.notice.user_id for each in letters.values() if each.notice.user_id}
             erased = await queries.forgotten_among(session, people)
             wanted = {

@@ -41,8 +41,10 @@ class CountingSender:
     error: Exception | None = None
     refused: set[str] = field(default_factory=set)
     ends_after: int | None = None
+    asked: int = 0
 
     async def send(self, mail: Mail) -> str:
+        self.asked += 1
         if self.error is not None:
             raise self.error
         if mail.recipient in self.refused:

@@ -249,7 +249,7 @@ async def test_a_mail_that_ses_refuses_among_fifty_keeps_none_of_the_others_back
     assert (await desk.row(refused.event_id)).status is NotificationStatus.FAILED
 
 
-async def test_ses_that_goes_away_amid_a_batch_is_asked_again_for_the_rest_alone(
+async def test_ses_that_goes_away_amid_a_batch_is_waited_for_once_and_asked_again_for_the_rest(
     desk: Desk,
 ) -> None:
     envelopes = [enveloped(events.order_created(email=somebody())) for _ in range(6)]
@@ -257,10 +257,12 @@ async def test_ses_that_goes_away_amid_a_batch_is_asked_again_for_the_rest_alone
 
     with pytest.raises(SomeFailed) as failed:
         await desk.process(*envelopes)
+    asked = desk.sender.asked
     desk.sender.ends_after = None
     await desk.process(*envelopes)
 
     assert all(isinstance(error, Unavailable) for error in failed.value.errors.values())
+    assert (asked, len(failed.value.errors)) == (3, 4)
     assert len({mail.recipient for mail in desk.sender.sent}) == len(desk.sender.sent) == 6
 
 
