@@ -23,7 +23,6 @@ from tests.fuzz.campaign import Breach, Report
 REQUESTS: Final = 100_000
 TOLD_EVERY_S: Final = 10.0
 SHOWN: Final = 40
-STOPPED: Final = 130  # as shells say of what Ctrl-C has ended
 
 
 def main() -> int:
@@ -35,9 +34,6 @@ def main() -> int:
         except StackError as error:
             console.print(f"[red]error:[/] {error.cause}. Fix: {error.fix}")
             return 1
-        except KeyboardInterrupt:
-            console.print("stopped before the end")
-            return STOPPED
     for line in lines(report, took_s):
         console.print(line, markup=False, soft_wrap=True)
     return 0 if report.is_clean else 1

@@ -151,8 +151,6 @@ def _hear(event: Any, report: Report) -> None:
         report.errors.append(f"{event.label}: {event.value!r}"[:500])
     elif isinstance(event, events.FatalError):
         raise event.exception
-    elif isinstance(event, events.Interrupted):
-        raise KeyboardInterrupt  # Ctrl-C ends the run, and not this walk alone
 
 
 def _document(gateway: str) -> dict[str, Any]:
