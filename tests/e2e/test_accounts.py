@@ -32,7 +32,7 @@ async def mails_with(stack: NativeStack, recipient: str, subject: str) -> list[d
         mails = await mails_to(stack, recipient)
         return [mail for mail in mails if mail["subject"] == subject]
 
-    mails: list[dict[str, Any]] = await eventually(found, timeout_s=30, what=subject)
+    mails: list[dict[str, Any]] = await eventually(found, timeout_s=120, what=subject)
     return mails
 
 

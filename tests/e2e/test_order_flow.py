@@ -19,7 +19,7 @@ async def mail_with(stack: NativeStack, recipient: str, subject: str) -> dict[st
         mails = await mails_to(stack, recipient)
         return next((mail for mail in mails if mail["subject"].startswith(subject)), None)
 
-    mail: dict[str, Any] = await eventually(found, timeout_s=30, what=subject)
+    mail: dict[str, Any] = await eventually(found, timeout_s=120, what=subject)
     return mail
 
 

@@ -85,7 +85,7 @@ async def test_an_author_is_told_what_became_of_the_review(
         answer = await shopper.request("POST", reviews, json={"rating": 4, "body": "Boils."})
         return str(answer.json()["id"]) if answer.status_code == 201 else ""
 
-    review = await eventually(written, timeout_s=30, what="a buyer may review")
+    review = await eventually(written, timeout_s=120, what="a buyer may review")
     for verdict, subject in (("APPROVED", "Your review is online"), ("REJECTED", "About your")):
         answer = await admin.request(
             "PATCH",

@@ -67,7 +67,7 @@ async def reviewed(person: Shopper, admin: Shopper, product: str) -> str:
         answer = await person.request("POST", f"/api/products/{product}/reviews", json=opinion)
         return str(answer.json()["id"]) if answer.status_code == 201 else ""
 
-    review: str = await eventually(written, timeout_s=30, what="a buyer may review")
+    review: str = await eventually(written, timeout_s=120, what="a buyer may review")
     verdict = {"status": "APPROVED"}
     answer = await admin.request("PATCH", f"/api/reviews/{review}/status", json=verdict)
     assert answer.status_code == 200, answer.text

@@ -24,7 +24,7 @@ async def test_a_buyer_reviews_what_was_bought_and_the_page_shows_it(
         answer = await shopper.request("POST", reviews, json=opinion)
         return str(answer.json()["id"]) if answer.status_code == 201 else ""
 
-    review = await eventually(written, timeout_s=30, what="a buyer may review")
+    review = await eventually(written, timeout_s=120, what="a buyer may review")
     again = await shopper.request("POST", reviews, json=opinion)
     assert (again.status_code, again.json()["code"]) == (409, "review_exists")
     own = await seller.request("POST", reviews, json=opinion)
