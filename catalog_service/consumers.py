@@ -10,7 +10,7 @@ from uuid import UUID
 
 from catalog_service.models.inventory import ReservationStatus
 from catalog_service.services import erasures, indexing, people
-from catalog_service.services.advances import advance
+from catalog_service.services.advances import advance, lock_stock_of
 from catalog_service.services.announcements import Announcements
 from catalog_service.services.reservations import Moved, consume, move
 from catalog_service.services.store_news import tell_of_orders
@@ -60,6 +60,9 @@ async def _handle(session: WriteSession, heard: Sequence[Heard]) -> list[Moved]:
     """Do what the events call for, and return which reservations moved."""
     events = [event for event, _ in heard]
     cancelled = {each.reservation_id for each in events if isinstance(each, OrderCancelled)}
+    if cancelled:  # their counters are locked with all others', and not after them
+        orders = [each.reservation_id for each in events if isinstance(each, OrderEvent)]
+        await lock_stock_of(session, orders)
     await _go_on(session, heard, cancelled)
     moved = await _follow(session, heard, cancelled)
     changed = [each.product_id for each in events if isinstance(each, ProductEvent | StockEvent)]

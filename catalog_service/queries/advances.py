@@ -1,6 +1,7 @@
 """Reservations that go on as they were meant to, many in one statement each."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
@@ -27,8 +28,8 @@ _LOCK_COUNTERS: Final = _with_ids(
     "SELECT variant_id FROM inventory FORCE INDEX (PRIMARY)"
     " WHERE variant_id IN :ids ORDER BY variant_id FOR UPDATE"
 )
-_LOCK_STATUSES: Final = _with_ids(
-    "SELECT id, status FROM reservations FORCE INDEX (PRIMARY)"
+_LOCK_STANDINGS: Final = _with_ids(
+    "SELECT id, status, order_id FROM reservations FORCE INDEX (PRIMARY)"
     " WHERE id IN :ids ORDER BY id FOR UPDATE"
 )
 _SET_STATUS: Final = _with_ids(
@@ -42,7 +43,14 @@ _CONSUME: Final = _with_ids(
     " SET i.quantity = i.quantity - taken.units, i.reserved = i.reserved - taken.units,"
     " i.version = i.version + 1, i.updated_at = :at"
 )
-_ORDERS: Final = _with_ids("SELECT id, order_id FROM reservations WHERE id IN :ids")
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a reservation stands, and the order it is for."""
+
+    status: ReservationStatus
+    order_id: UUID
 
 
 async def lines_of(
@@ -66,12 +74,15 @@ async def lock_counters(session: WriteSession, variant_ids: Collection[UUID]) ->
         await session.execute(_LOCK_COUNTERS, {"ids": _raw(variant_ids)})
 
 
-async def lock_statuses(
+async def lock_standings(
     session: WriteSession, reservation_ids: Collection[UUID]
-) -> Mapping[UUID, ReservationStatus]:
+) -> Mapping[UUID, Standing]:
     """Lock the reservations in id order and return where each stands that there is."""
-    rows = await session.execute(_LOCK_STATUSES, {"ids": _raw(reservation_ids)})
-    return {UUID(bytes=row.id): ReservationStatus(row.status) for row in rows}
+    rows = await session.execute(_LOCK_STANDINGS, {"ids": _raw(reservation_ids)})
+    return {
+        UUID(bytes=row.id): Standing(ReservationStatus(row.status), UUID(bytes=row.order_id))
+        for row in rows
+    }
 
 
 async def set_status(
@@ -100,14 +111,6 @@ def _consumption(line: ReservationLine) -> dict[str, Any]:
         "reserved_delta": -line.quantity,
         "reason": "",
     }
-
-
-async def orders_of(
-    session: WriteSession, reservation_ids: Collection[UUID]
-) -> Mapping[UUID, UUID]:
-    """Return the order that each reservation is for."""
-    rows = await session.execute(_ORDERS, {"ids": _raw(reservation_ids)})
-    return {UUID(bytes=row.id): UUID(bytes=row.order_id) for row in rows}
 
 
 def _raw(ids: Collection[UUID]) -> list[bytes]:

@@ -5,7 +5,7 @@ purchases, products by id.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -17,7 +17,6 @@ from catalog_service.services.reservations import consume, move
 from common_lib.crash_points import crash_point
 from common_lib.database import WriteSession
 
-Lines = Mapping[UUID, Sequence[ReservationLine]]
 Buyers = Mapping[UUID, UUID]
 
 _MEANT: Final = (ReservationStatus.COMMITTED, ReservationStatus.CONSUMED)
@@ -35,38 +34,40 @@ async def advance(
     await queries.lock_counters(
         session, {line.variant_id for each in consumed for line in lines.get(each, ())}
     )
-    before = await queries.lock_statuses(session, targets)
+    standing = await queries.lock_standings(session, targets)
     moving = {
         each: target
         for each, target in targets.items()
-        if each in lines and each in before and may_move(before[each], target)
+        if each in lines and each in standing and may_move(standing[each].status, target)
     }
-    await _move(session, moving, {each: lines[each] for each in moving}, buyers)
+    for target in _MEANT:
+        if ids := _with_target(moving, target):
+            await queries.set_status(session, ids, target)
+    if moving:
+        crash_point("catalog.before_commit_hold")
+    taken = {each: lines[each] for each in _with_target(moving, ReservationStatus.CONSUMED)}
+    if taken:
+        await queries.consume(session, taken)
+        await _remember(
+            session,
+            [Basket(standing[each].order_id, buyers[each], _units(lines[each])) for each in taken],
+        )
     others = [each for each in targets if each not in moving]
     return moving | {
         each: await _move_alone(session, each, targets[each], buyers) for each in others
     }
 
 
-async def _move(
-    session: WriteSession, moving: Mapping[UUID, ReservationStatus], lines: Lines, buyers: Buyers
-) -> None:
-    for target in _MEANT:
-        if ids := _with_target(moving, target):
-            await queries.set_status(session, ids, target)
-    crash_point("catalog.before_commit_hold")
-    consumed = {each: lines[each] for each in _with_target(moving, ReservationStatus.CONSUMED)}
-    if consumed:
-        await queries.consume(session, consumed)
-        await _remember(session, consumed, buyers)
+async def lock_stock_of(session: WriteSession, reservation_ids: Collection[UUID]) -> None:
+    """Lock the counters that these reservations are about, before any of them is moved."""
+    lines = await queries.lines_of(session, reservation_ids)
+    await queries.lock_counters(
+        session, {line.variant_id for each in lines.values() for line in each}
+    )
 
 
-async def _remember(session: WriteSession, consumed: Lines, buyers: Buyers) -> None:
+async def _remember(session: WriteSession, baskets: Sequence[Basket]) -> None:
     """Remember the purchases of what has just been consumed, and add to the products' totals."""
-    orders = await queries.orders_of(session, consumed)
-    baskets = [
-        Basket(orders[each], buyers[each], _units(lines)) for each, lines in consumed.items()
-    ]
     await insert_purchases(session, baskets)
     sold = sum((Counter(basket.units) for basket in baskets), Counter())
     await add_sold(session, dict(sorted(sold.items(), key=lambda pair: pair[0].bytes)))

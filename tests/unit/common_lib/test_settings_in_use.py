@@ -16,18 +16,8 @@ from shop.payment_sandbox import SandboxSettings
 from shop.stack.layout import REPOSITORY
 
 PACKAGES = (
-    "common_lib",
-    "gateway",
-    "shop",
-    *(
-        f"{kind}_service"
-        for kind in (
-            "catalog",
-            "notification",
-            "order",
-            "user",
-        )
-    ),
+    *("common_lib", "gateway", "shop"),
+    *("catalog_service", "notification_service", "order_service", "user_service"),
 )
 READ = re.compile(r"\.(\w+)")
 
