@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID
 
@@ -21,14 +21,6 @@ RANDOM_BITS = (1 << 62) - 1
 CHARGE = {"amount": 100, "currency": "INR", "reference": "r", "method": "UPI", "token": "tok_other"}
 
 StartSandbox = Callable[[Nursery, str], str]
-
-
-@pytest.fixture
-def processes(tmp_path: Path) -> Iterator[Processes]:
-    made = Processes(tmp_path / "run", tmp_path / "log")
-    yield made
-    for name in made.names():
-        made.kill(name)
 
 
 @pytest.fixture

@@ -4,11 +4,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
-
-import pytest
 
 from shop.stack.layout import REPOSITORY
 from shop.stack.ports import free_ports, is_taken
@@ -43,14 +40,6 @@ print("ready", flush=True)
 signal.pause()
 """
 STUBBORN = (sys.executable, "-c", IGNORES_SIGTERM)
-
-
-@pytest.fixture
-def processes(tmp_path: Path) -> Iterator[Processes]:
-    processes = Processes(tmp_path / "run", tmp_path / "log")
-    yield processes
-    for name in processes.names():
-        processes.kill(name)
 
 
 def spec(tmp_path: Path, argv: tuple[str, ...] = SLEEPER, **wiring: str) -> Spec:
